@@ -1,0 +1,99 @@
+// Package fetch decides who brings what next, and brings it: the Source
+// interface, the ledger and the job that runs it, the HTTP mirror, and getting
+// a manifest by URL.
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+)
+
+// Kind tells what sort of source brings the bytes.
+type Kind string
+
+// The kinds of source, as the JSON events name them.
+const (
+	KindMirror Kind = "mirror"
+	KindPeer   Kind = "peer"
+	KindLAN    Kind = "lan"
+)
+
+// Source brings pieces: an HTTP mirror or a peer.
+//
+// Implementations are used by several goroutines at once, one for each lease.
+type Source interface {
+	// Name is what the user is shown, without credentials: a mirror's URL or
+	// a peer's address.
+	Name() string
+
+	// Kind tells what sort of source this is.
+	Kind() Kind
+
+	// Pieces brings the pieces of the lease, yielding each one, unverified,
+	// as soon as it is whole. What it yields belongs to the caller. Breaking
+	// out of the loop or ending ctx gives up the rest of the lease.
+	//
+	// A failure is yielded once, as the last element, and is a *Fault unless
+	// ctx ended. An iteration without error has yielded the whole lease.
+	Pieces(ctx context.Context, l Lease) iter.Seq2[Raw, error]
+}
+
+// Lease is the work one source has been given, over one connection.
+type Lease struct {
+	// First and End bound a run of pieces [First, End). It may span files.
+	First, End int
+
+	// Buffer returns memory for one piece of n bytes, waiting until there is
+	// some. It fails only when ctx ends.
+	Buffer func(ctx context.Context, n int) ([]byte, error)
+
+	// Received is told of n more bytes read for this lease, as they arrive.
+	// It is called from the source's goroutine and must not block.
+	Received func(n int)
+}
+
+// Raw is one piece as a source sent it, not yet proven.
+type Raw struct {
+	Piece int    // index in the manifest
+	Data  []byte // exactly as long as the piece
+}
+
+// Fault is what went wrong at a source; it never speaks of our own disk or of
+// the user's wish to stop.
+type Fault struct {
+	Kind       FaultKind
+	RetryAfter time.Duration // how long the source asked us to stay away; 0 if it did not say
+	Err        error         // the cause, in words for the user
+}
+
+// FaultKind tells what a Fault calls for.
+type FaultKind int
+
+const (
+	// FaultPassing may pass: a reset, a time-out, a 5xx. Try again later.
+	FaultPassing FaultKind = iota
+	// FaultBusy is a refusal that fewer connections may cure: 403, 429, 503.
+	FaultBusy
+	// FaultLasting will not pass: not found, wrong length, no usable URL.
+	FaultLasting
+	// FaultNoRange is a mirror that ignores Range: it can only be read from
+	// the front of a file to its end.
+	FaultNoRange
+)
+
+func (f *Fault) Error() string { return f.Err.Error() }
+func (f *Fault) Unwrap() error { return f.Err }
+
+// faultf makes a Fault whose cause is the formatted text.
+func faultf(kind FaultKind, format string, args ...any) *Fault {
+	return &Fault{Kind: kind, Err: fmt.Errorf(format, args...)}
+}
+
+// AsFault returns the Fault in err's chain, or nil.
+func AsFault(err error) *Fault {
+	f, _ := errors.AsType[*Fault](err)
+	return f
+}
