@@ -120,14 +120,14 @@ const stretchSize = 16 << 20
 
 // hash hashes all pieces that lie on disk whole, in stretches.
 func (c *checker) hash(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
+	g, working := errgroup.WithContext(ctx) // ends with the first error
 	g.SetLimit(readers())
 	step := max(1, int(stretchSize/c.manifest.PieceSize))
 	for i := range c.manifest.Files {
 		first, end := c.manifest.Pieces(i)
 		whole := c.wholePieces(i)
-		for piece := first; piece < first+whole && ctx.Err() == nil; piece += step {
-			g.Go(func() error { return c.hashStretch(ctx, piece, min(piece+step, first+whole)) })
+		for piece := first; piece < first+whole && working.Err() == nil; piece += step {
+			g.Go(func() error { return c.hashStretch(working, piece, min(piece+step, first+whole)) })
 		}
 		if first+whole < end {
 			c.progress(c.manifest.Files[i].Size - c.manifest.Span(first+whole).Offset)

@@ -46,15 +46,15 @@ func (b *blocks) put(x *block) { b.pool.Put(x) }
 
 // hashFiles fills in the digests of all files.
 func (m *Manifest) hashFiles(ctx context.Context, t *tree, files []scanned, progress func(int64)) error {
-	g, ctx := errgroup.WithContext(ctx)
+	g, working := errgroup.WithContext(ctx) // ends with the first error
 	g.SetLimit(readers())
 	mem := newBlocks()
 	for i := range files {
-		if ctx.Err() != nil {
+		if working.Err() != nil {
 			break
 		}
 		g.Go(func() error {
-			r := &fileReader{ctx: ctx, size: files[i].info.Size(), progress: progress, mem: mem}
+			r := &fileReader{ctx: working, size: files[i].info.Size(), progress: progress, mem: mem}
 			return r.hash(t, files[i], m.PieceSize, &m.Files[i])
 		})
 	}
