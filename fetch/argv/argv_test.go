@@ -46,13 +46,17 @@ func TestFlagsStandAnywhere(t *testing.T) {
 			t.Errorf("%q: got %+v", args, f)
 		}
 	}
-	f := mustParse[*Fetch](t, "fetch", "-o", "f", "--", "http://h/m", "-qv")
+	f := mustParse[*Fetch](t, "fetch", "-o", ".", "--", "http://h/m", "-qv")
 	if !reflect.DeepEqual(f.Manifests, []string{"http://h/m", "-qv"}) || f.Quiet {
 		t.Errorf("-- did not end the flags: %+v", f)
 	}
 }
 
 func TestValues(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.Mkdir("-dir", 0o700); err != nil {
+		t.Fatal(err)
+	}
 	f := mustParse[*Fetch](t, "fetch", "m.shoal", "-", "--header", "A: -1, 2", "--header=-B:=x",
 		"--limit-down", "1.5MiB", "--timeout", "90", "--deadline=1h30m", "--output", "-dir",
 		"--mirror", "https://a/", "--mirror", "http://b/f?x=1,2", "--seed-time", "0", "--http-only",
@@ -122,6 +126,7 @@ func TestUsageErrors(t *testing.T) {
 		{"fetch http://h/m --listen 7411", "want HOST:PORT, or :0", ""},
 		{"fetch http://h/m --key k", "--key needs --cert", ""},
 		{"fetch a.shoal b.shoal -o -", "only one manifest's content", "-o DIR"},
+		{"fetch a.shoal b.shoal -o f", "several manifests need a folder", "make it first"},
 		{"fetch a.shoal b.shoal --id " + someID, "--id names one content", "one by one"},
 		{"fetch - -", "stdin holds one manifest", ""},
 		{"fetch a.shoal -o - --on-complete c", "--on-complete needs a file", "-o FILE"},

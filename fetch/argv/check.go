@@ -1,6 +1,9 @@
 package argv
 
-import "slices"
+import (
+	"os"
+	"slices"
+)
 
 // check refuses combinations of fetch's flags that make no sense.
 func (o *Fetch) check() error {
@@ -9,6 +12,8 @@ func (o *Fetch) check() error {
 	return firstError(
 		refuse(several && o.Output == "-", "only one manifest's content can go to stdout",
 			"name one manifest, or write to a folder with -o DIR"),
+		refuse(several && o.Output != "" && o.Output != "-" && !isFolder(o.Output),
+			"several manifests need a folder to go to, and "+o.Output+" is none", "make it first, or fetch them one by one"),
 		refuse(several && o.ID != [32]byte{}, "--id names one content, but there are several manifests",
 			"fetch them one by one, or leave --id away"),
 		refuse(stdin >= 0 && slices.Contains(o.Manifests[stdin+1:], "-"), "stdin holds one manifest, but - is given twice", ""),
@@ -25,6 +30,11 @@ func (h *HTTP) check() error {
 		refuse(h.Key != "" && h.Cert == "", "--key needs --cert", ""),
 		refuse(h.Timeout == 0, "--timeout 0 would call every source dead", "give a longer one"),
 	)
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // refuse is the usage error of a nonsensical combination, or nil.

@@ -7,13 +7,18 @@ import (
 )
 
 // Command is what the user wants done: one verb's options.
-type Command interface{ command() }
+type Command interface {
+	Shown() Look // how the user wants to be told
+}
 
 // Look is how things are shown.
 type Look struct {
 	Quiet, Verbose, JSON, NoProgress bool
 	Color                            string // auto, always or never
 }
+
+// Shown implements Command.
+func (l Look) Shown() Look { return l }
 
 // Trust is what a manifest must show before it is believed.
 type Trust struct {
@@ -117,28 +122,19 @@ type Show struct {
 type Demo struct{ Look }
 
 // Man is `shoal man`.
-type Man struct{}
+type Man struct{ Look }
 
 // Completion is `shoal completion SHELL`.
 type Completion struct {
+	Look
 	Shell string // bash, zsh or fish
 }
 
 // Version is `shoal version`.
-type Version struct{}
+type Version struct{ Look }
 
 // Help is a call for help, answered.
 type Help struct {
+	Look
 	Text string // to be printed as it is
 }
-
-func (*Fetch) command()      {}
-func (*Resume) command()     {}
-func (*Verify) command()     {}
-func (*Create) command()     {}
-func (*Show) command()       {}
-func (*Demo) command()       {}
-func (*Man) command()        {}
-func (*Completion) command() {}
-func (*Version) command()    {}
-func (*Help) command()       {}
