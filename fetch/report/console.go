@@ -85,7 +85,7 @@ func (c *console) status(running []*meter) {
 		c.say("", "shoal:", "nothing is being transferred at the moment")
 	}
 	for _, m := range running {
-		c.line(Safe(m.line()))
+		c.line(m.line())
 	}
 }
 

@@ -242,20 +242,17 @@ func (r *Reporter) Event(name string, id verify.ID, fields any) {
 // exit, which must be the last, and for people what Error says. A nil err is
 // success and says nothing to people.
 func (r *Reporter) Exit(code int, err error, hint string, resumable bool) {
-	r.exit("", code, err, hint, resumable, func(time.Time) {})
+	fields := newExit(code, err, hint, resumable)
+	e := newEvent("exit", "", time.Now(), fields)
+	r.post(func() { r.exited(e, fields) })
 }
 
-// exit runs before, to let a transfer end, and says how it ended.
-func (r *Reporter) exit(id string, code int, err error, hint string, resumable bool, before func(time.Time)) {
-	now := time.Now()
-	e := newEvent("exit", id, now, newExit(code, err, hint, resumable))
-	r.post(func() {
-		before(now)
-		if err != nil {
-			r.console.fail(err.Error(), hint)
-		}
-		r.view.show(e)
-	})
+// exited says how something ended, in the reporter's goroutine.
+func (r *Reporter) exited(e event, fields exitFields) {
+	if fields.Error != "" {
+		r.console.fail(fields.Error, fields.Hint)
+	}
+	r.view.show(e)
 }
 
 // Status prints a line for all that is under way, as SIGUSR1 asks for: on

@@ -19,7 +19,7 @@ type Transfer struct {
 	// The rest is touched only by the reporter's goroutine.
 	meter  *meter
 	gauges *fetch.Gauges // never nil
-	have   int64         // bytes that were here at the start
+	have   int64         // bytes that were here at the start: no gauge counts them
 }
 
 var _ fetch.Observer = (*Transfer)(nil)
@@ -35,10 +35,15 @@ func (r *Reporter) Transfer(id verify.ID, m *verify.Manifest) *Transfer {
 		transfer: t,
 		sources:  map[string]fetch.Kind{},
 		total:    func() int64 { return t.size },
-		done:     func() int64 { return max(t.gauges.Done.Load(), t.have) },
-		moved:    func() int64 { return t.gauges.FromMirrors.Load() + t.gauges.FromPeers.Load() },
+		done:     func() int64 { return t.have + t.moved() },
+		moved:    t.moved,
 	}
 	return t
+}
+
+// moved returns the bytes that this run has brought and proven.
+func (t *Transfer) moved() int64 {
+	return t.gauges.FromMirrors.Load() + t.gauges.FromPeers.Load()
 }
 
 // Start says that the download begins with have bytes already here and so many
@@ -87,7 +92,13 @@ func (t *Transfer) Complete(path string) {
 // JSON event exit, and for people what Error says. A nil err is success and
 // says nothing to people.
 func (t *Transfer) Exit(code int, err error, hint string, resumable bool) {
-	t.r.exit(t.id, code, err, hint, resumable, t.end)
+	now := time.Now()
+	fields := newExit(code, err, hint, resumable)
+	e := t.event("exit", now, fields)
+	t.r.post(func() {
+		t.end(now)
+		t.r.exited(e, fields)
+	})
 }
 
 // end stops the clock, unless it stands already, with a last progress event.
@@ -104,16 +115,15 @@ func (t *Transfer) event(name string, now time.Time, fields any) event {
 	return e
 }
 
-// progress reads the gauges. Like completed it trusts Start as well for what
-// was on disk, because the job may not have run yet, or never will.
 func (t *Transfer) progress(now time.Time) event {
+	mirrors, peers := t.gauges.FromMirrors.Load(), t.gauges.FromPeers.Load()
 	fields := progressFields{
-		Done:        t.meter.done(),
+		Done:        t.have + mirrors + peers,
 		Size:        t.size,
 		Rate:        int64(math.Round(t.meter.perSecond())),
-		FromMirrors: t.gauges.FromMirrors.Load(),
-		FromPeers:   t.gauges.FromPeers.Load(),
-		FromDisk:    t.fromDisk(),
+		FromMirrors: mirrors,
+		FromPeers:   peers,
+		FromDisk:    t.have,
 		Uploaded:    t.gauges.Uploaded.Load(),
 		Peers:       t.gauges.Peers.Load(),
 		Connections: t.gauges.Connections.Load(),
@@ -129,7 +139,7 @@ func (t *Transfer) completed(path string, now time.Time) completeFields {
 		Path:        path,
 		FromMirrors: t.gauges.FromMirrors.Load(),
 		FromPeers:   t.gauges.FromPeers.Load(),
-		FromDisk:    t.fromDisk(),
+		FromDisk:    t.have,
 		Wasted:      t.gauges.Wasted.Load(),
 	}
 	if !t.meter.begun.IsZero() {
@@ -137,5 +147,3 @@ func (t *Transfer) completed(path string, now time.Time) completeFields {
 	}
 	return fields
 }
-
-func (t *Transfer) fromDisk() int64 { return max(t.gauges.FromDisk.Load(), t.have) }
