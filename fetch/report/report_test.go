@@ -325,8 +325,9 @@ func TestManyCallers(t *testing.T) {
 		task.Done()
 	})
 	for caller := range callers {
-		rest, ok := stderr, true
+		rest := stderr
 		for line := range lines {
+			var ok bool
 			if _, rest, ok = strings.Cut(rest, fmt.Sprintf("<%d %d>", caller, line)); !ok {
 				t.Fatalf("line %d of caller %d is lost or out of order", line, caller)
 			}
