@@ -25,20 +25,38 @@ type decoder struct {
 	mirror   Mirror // the entry of "mirrors" at hand
 }
 
-// field reads the value of one field of an object.
-type field func() error
+// object is a kind of JSON object.
+type object struct {
+	fields map[string]func() error // what reads the value of each known field
+	seen   map[string]bool         // which of them the object at hand has had
+}
+
+// newObject returns an object of the given fields.
+func newObject(fields map[string]func() error) *object {
+	return &object{fields: fields, seen: make(map[string]bool, len(fields))}
+}
+
+// require tells which of the named fields the object at hand lacks.
+func (o *object) require(names ...string) error {
+	for _, name := range names {
+		if !o.seen[name] {
+			return fmt.Errorf("the field %q is missing", name)
+		}
+	}
+	return nil
+}
 
 // decode reads and checks all entries of a manifest, but not how they fit
 // together.
 func decode(text []byte) (*Manifest, error) {
 	d := &decoder{json: json.NewDecoder(bytes.NewReader(text))}
 	d.json.UseNumber()
-	seen, err := d.object(d.manifestFields())
-	if err != nil {
+	o := d.manifestObject()
+	if err := d.object(o); err != nil {
 		return nil, err
 	}
-	if !seen["shoal"] {
-		return nil, errors.New(`the field "shoal" is missing`)
+	if err := o.require("shoal", "name", "piece_size", "files"); err != nil {
+		return nil, err
 	}
 	if _, err := d.json.Token(); err != io.EOF {
 		return nil, fmt.Errorf("something follows the JSON object, at byte %d", d.json.InputOffset())
@@ -46,10 +64,10 @@ func decode(text []byte) (*Manifest, error) {
 	return &d.manifest, nil
 }
 
-// manifestFields returns the fields of a manifest.
-func (d *decoder) manifestFields() map[string]field {
+// manifestObject returns the object that a manifest is.
+func (d *decoder) manifestObject() *object {
 	m := &d.manifest
-	return map[string]field{
+	return newObject(map[string]func() error{
 		"shoal":      d.version,
 		"name":       func() error { return d.text(&m.Name, checkName) },
 		"piece_size": func() error { return d.number(&m.PieceSize, checkPieceSize) },
@@ -61,7 +79,7 @@ func (d *decoder) manifestFields() map[string]field {
 		"salt":       d.salt,
 		"created":    func() error { return d.time(&m.Created) },
 		"comment":    func() error { return d.text(&m.Comment, checkComment) },
-	}
+	})
 }
 
 // version reads "shoal" and refuses what this program is too old for.
@@ -79,25 +97,21 @@ func (d *decoder) version() error {
 // files reads "files".
 func (d *decoder) files() error {
 	f := &d.file
-	fields := map[string]field{
+	o := newObject(map[string]func() error{
 		"path":       func() error { return d.text(&f.Path, checkPath) },
 		"size":       func() error { return d.number(&f.Size, checkSize) },
 		"executable": func() error { return d.boolean(&f.Executable) },
 		"modified":   func() error { return d.time(&f.Modified) },
 		"blake3":     func() error { return d.text(nil, func(s string) error { return f.Digest.UnmarshalText([]byte(s)) }) },
 		"pieces":     func() error { return d.json.Decode((*digests)(&f.Pieces)) },
-	}
-	required := [...]string{"path", "size", "blake3"}
+	})
 	return d.array(func() error {
 		*f = File{}
-		seen, err := d.object(fields)
-		if err != nil {
+		if err := d.object(o); err != nil {
 			return err
 		}
-		for _, name := range required {
-			if !seen[name] {
-				return fmt.Errorf("the field %q is missing", name)
-			}
+		if err := o.require("path", "size", "blake3"); err != nil {
+			return err
 		}
 		d.manifest.Files = append(d.manifest.Files, *f)
 		return nil
@@ -106,7 +120,7 @@ func (d *decoder) files() error {
 
 // mirrors reads "mirrors".
 func (d *decoder) mirrors() error {
-	fields := map[string]field{
+	o := newObject(map[string]func() error{
 		"url": func() error { return d.text(&d.mirror.URL, checkMirror) },
 		"priority": func() error {
 			var n int64
@@ -114,15 +128,14 @@ func (d *decoder) mirrors() error {
 			d.mirror.Priority = int(n)
 			return err
 		},
-	}
+	})
 	return d.array(func() error {
 		d.mirror = Mirror{}
-		seen, err := d.object(fields)
-		if err != nil {
+		if err := d.object(o); err != nil {
 			return err
 		}
-		if !seen["url"] {
-			return errors.New(`the field "url" is missing`)
+		if err := o.require("url"); err != nil {
+			return err
 		}
 		d.manifest.Mirrors = append(d.manifest.Mirrors, d.mirror)
 		return checkCount(len(d.manifest.Mirrors))
@@ -139,34 +152,44 @@ func (d *decoder) salt() error {
 	})
 }
 
-// object reads an object. Fields that are not among fields are ignored; the
-// others it was found to have are returned.
-func (d *decoder) object(fields map[string]field) (seen map[string]bool, err error) {
+// maxFields bounds how many fields, unknown ones included, an object has: to
+// read and ignore millions of them would take a minute.
+const maxFields = 1024
+
+// object reads an object. Fields that are not known are ignored.
+func (d *decoder) object(o *object) error {
 	if err := d.open('{', "an object"); err != nil {
-		return nil, err
+		return err
 	}
-	seen = make(map[string]bool, len(fields))
-	for d.json.More() {
+	clear(o.seen)
+	for n := 0; d.json.More(); n++ {
+		if n == maxFields {
+			return fmt.Errorf("more than %d fields", maxFields)
+		}
 		token, err := d.json.Token()
 		if err != nil {
-			return nil, unexpected(err)
+			return unexpected(err)
 		}
-		name, _ := token.(string) // what else the decoder refuses
-		read, known := fields[name]
-		switch {
-		case !known:
-			read = d.skip
-		case seen[name]:
-			return nil, at(name, errors.New("occurs twice"))
-		default:
-			seen[name] = true
-		}
-		if err := read(); err != nil {
-			return nil, at(name, unexpected(err))
+		name, _ := token.(string) // the decoder refuses anything else
+		if err := d.field(o, name); err != nil {
+			return at(name, err)
 		}
 	}
-	_, err = d.json.Token()
-	return seen, unexpected(err)
+	_, err := d.json.Token()
+	return unexpected(err)
+}
+
+// field reads the value of the named field of an object.
+func (d *decoder) field(o *object, name string) error {
+	read, known := o.fields[name]
+	if !known {
+		return unexpected(d.json.Decode(new(ignored)))
+	}
+	if o.seen[name] {
+		return errors.New("occurs twice")
+	}
+	o.seen[name] = true
+	return unexpected(read())
 }
 
 // array reads an array, calling read for each element.
@@ -267,9 +290,6 @@ func (d *decoder) time(to *time.Time) error {
 		return checkTime(*to)
 	})
 }
-
-// skip reads a value of any kind and forgets it.
-func (d *decoder) skip() error { return d.json.Decode(new(ignored)) }
 
 // ignored is a JSON value that takes no memory.
 type ignored struct{}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Limits of a manifest's entries. All are far above what anybody needs; they
@@ -57,7 +58,7 @@ func checkMirror(s string) error {
 	case len(s) > maxURL:
 		return fmt.Errorf("%s is longer than %d bytes", quote(s), maxURL)
 	}
-	if _, err := url.Parse(s); err != nil {
+	if _, err := url.Parse(s); err != nil || !utf8.ValidString(s) {
 		return fmt.Errorf("%s is not a URL", quote(s))
 	}
 	return nil
@@ -80,7 +81,7 @@ func checkAddress(s string) error {
 
 // notInHost tells whether no host name or address contains r.
 func notInHost(r rune) bool {
-	return unicode.IsControl(r) || unicode.IsSpace(r) || strings.ContainsRune(`/\@?#"<>`, r)
+	return r == utf8.RuneError || unicode.IsControl(r) || unicode.IsSpace(r) || strings.ContainsRune(`/\@?#"<>`, r)
 }
 
 // checkDiscovery tells why s cannot be a word of Manifest.Discovery.
@@ -103,6 +104,9 @@ func checkSalt(salt []byte) error {
 func checkComment(s string) error {
 	if len(s) > maxComment {
 		return fmt.Errorf("is longer than %d bytes", maxComment)
+	}
+	if !utf8.ValidString(s) {
+		return errors.New("is not UTF-8")
 	}
 	return nil
 }

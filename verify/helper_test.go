@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -39,4 +40,14 @@ func newManifest(t testing.TB, pieceSize int64, files map[string][]byte) *Manife
 		t.Fatal(err)
 	}
 	return m
+}
+
+// wantError fails the test unless err says what it should about something.
+func wantError(t *testing.T, err error, text, about string) {
+	t.Helper()
+	if err == nil {
+		t.Errorf("%.100q: no error, want one with %q", about, text)
+	} else if !strings.Contains(err.Error(), text) {
+		t.Errorf("%.100q: error %q, want one with %q", about, err, text)
+	}
 }

@@ -128,13 +128,8 @@ func checkText(decoded []byte) error {
 
 // checkWhole checks what no single entry of a manifest can tell.
 func (m *Manifest) checkWhole() error {
-	switch {
-	case m.Name == "":
-		return errors.New(`the field "name" is missing`)
-	case m.PieceSize == 0:
-		return errors.New(`the field "piece_size" is missing`)
-	case len(m.Files) == 0:
-		return errors.New(`the field "files" is missing or empty`)
+	if len(m.Files) == 0 {
+		return errors.New("files: is empty")
 	}
 	for i := range m.Files {
 		if err := m.checkPieces(&m.Files[i]); err != nil {
