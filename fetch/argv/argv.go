@@ -37,7 +37,7 @@ func (e *UsageError) Error() string { return e.Text }
 // a *UsageError.
 func Parse(in Input) (Command, error) {
 	var got Command
-	app := newApp(&got)
+	app := newApp(&got, in.Getenv)
 	l, err := split(app, in.Args)
 	if err == nil && !l.help && !l.version {
 		err = run(app, in, l)
@@ -76,7 +76,7 @@ func asUsage(err error) *UsageError {
 // newApp is the table of verbs in the parsing library's form, with every one
 // of its ways to print or to exit by itself closed. The verb that runs puts
 // its options into got.
-func newApp(got *Command) *cli.App {
+func newApp(got *Command, getenv func(string) string) *cli.App {
 	badValue := func(_ *cli.Context, err error, _ bool) error {
 		// The flag package names flags with one dash; ours have two.
 		r := strings.NewReplacer(" for flag -", " for --", " for -", " for --")
@@ -85,7 +85,7 @@ func newApp(got *Command) *cli.App {
 	app := &cli.App{
 		Name:                      "shoal",
 		Usage:                     "download large files fast and verified, from mirrors",
-		Commands:                  verbs(got),
+		Commands:                  verbs(got, getenv),
 		HideHelp:                  true,
 		HideVersion:               true,
 		DisableSliceFlagSeparator: true,

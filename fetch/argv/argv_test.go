@@ -1,6 +1,7 @@
 package argv
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -9,6 +10,8 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/shoal-dl/shoal/verify"
 )
 
 const someID = "b3:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
@@ -82,15 +85,46 @@ func TestCreate(t *testing.T) {
 	c := mustParse[*Create](t, "create", "dir", "--mirror", "dir/", "--salt", "beef", "--discovery", "lan,dht",
 		"--piece-size", "1M", "--name", "n", "--modified")
 	want := Create{
-		Look: Look{Color: "auto"}, Path: "dir", Mirrors: []string{"dir/"}, Salt: []byte{0xbe, 0xef},
+		Look: Look{Color: "auto"}, Path: "dir", Mirrors: []verify.Mirror{{URL: "dir/"}}, Salt: []byte{0xbe, 0xef},
 		Discovery: []string{"dht", "lan"}, PieceSize: 1 << 20, Name: "n", Modified: true,
 	}
-	if !reflect.DeepEqual(*c, want) {
+	if c.Created.IsZero() {
+		t.Error("there is no creation time")
+	}
+	if c.Created = want.Created; !reflect.DeepEqual(*c, want) {
 		t.Errorf("got  %+v\nwant %+v", *c, want)
 	}
-	if c := mustParse[*Create](t, "create", "f", "--salt=random", "--discovery=none"); !c.RandomSalt || c.Discovery != nil {
+	c = mustParse[*Create](t, "create", "f", "--salt=random", "--discovery=none")
+	other := mustParse[*Create](t, "create", "f", "--salt=random")
+	if len(c.Salt) != 32 || bytes.Equal(c.Salt, other.Salt) || c.Discovery != nil {
 		t.Errorf("got %+v", *c)
 	}
+	got, err := Parse(Input{Args: []string{"create", "f"}, Getenv: func(key string) string {
+		return map[string]string{"SOURCE_DATE_EPOCH": "1700000000"}[key]
+	}})
+	if err != nil || got.(*Create).Created.Unix() != 1700000000 {
+		t.Errorf("with SOURCE_DATE_EPOCH: %+v, %v", got, err)
+	}
+}
+
+func TestTarget(t *testing.T) {
+	t.Chdir(t.TempDir())
+	here := filepath.Base(must(os.Getwd())) + ".shoal"
+	for _, test := range []struct{ path, output, want string }{
+		{"d/f.iso", "", "f.iso.shoal"}, {".", "", here}, {"f", "m.json", "m.json"}, {"f", "-", "-"},
+		{"d/f", ".", "f.shoal"},
+	} {
+		if got := must((&Create{Path: test.path, Output: test.output}).Target()); got != test.want {
+			t.Errorf("create %s -o %q writes to %s, want %s", test.path, test.output, got, test.want)
+		}
+	}
+}
+
+func must(s string, err error) string {
+	if err != nil {
+		panic(err)
+	}
+	return s
 }
 
 // TestUsageErrors holds every way to be refused: one line, and often a hint.
@@ -287,7 +321,7 @@ func TestFlagsAgree(t *testing.T) {
 	var got Command
 	verb := map[string]*cli.Command{}
 	first := map[string]cli.Flag{}
-	for _, c := range newApp(&got).Commands {
+	for _, c := range newApp(&got, os.Getenv).Commands {
 		for _, f := range c.Flags {
 			for _, name := range f.Names() {
 				if other, ok := first[name]; ok && (takesValue(other) != takesValue(f) || (asList(other) == nil) != (asList(f) == nil)) {

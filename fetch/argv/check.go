@@ -12,7 +12,7 @@ func (o *Fetch) check() error {
 	return firstError(
 		refuse(several && o.Output == "-", "only one manifest's content can go to stdout",
 			"name one manifest, or write to a folder with -o DIR"),
-		refuse(several && o.Output != "" && o.Output != "-" && !isFolder(o.Output),
+		refuse(several && o.Output != "" && o.Output != "-" && !IsFolder(o.Output),
 			"several manifests need a folder to go to, and "+o.Output+" is none", "make it first, or fetch them one by one"),
 		refuse(several && o.ID != [32]byte{}, "--id names one content, but there are several manifests",
 			"fetch them one by one, or leave --id away"),
@@ -32,7 +32,8 @@ func (h *HTTP) check() error {
 	)
 }
 
-func isFolder(path string) bool {
+// IsFolder tells whether a path names a folder, itself or through a link.
+func IsFolder(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.IsDir()
 }

@@ -1,6 +1,8 @@
 package argv
 
 import (
+	"cmp"
+	"path/filepath"
 	"time"
 
 	"github.com/shoal-dl/shoal/verify"
@@ -100,14 +102,27 @@ type Create struct {
 	Overwrite        bool
 	Name, Comment    string
 	PieceSize        int64 // bytes; 0 = by the size of the content
-	Mirrors          []string
-	Peers, Bootstrap []string // HOST:PORT
-	Discovery        []string // "dht", "lan"; nil = mirrors and listed peers only
-	Salt             []byte   // nil when RandomSalt or none
-	RandomSalt       bool
-	Modified         bool   // record modification times
-	Zstd             bool   // write the manifest compressed
-	Sign             string // minisign secret key file; empty = do not sign
+	Mirrors          []verify.Mirror
+	Peers, Bootstrap []string  // HOST:PORT
+	Discovery        []string  // "dht", "lan"; nil = mirrors and listed peers only
+	Salt             []byte    // nil = none
+	Created          time.Time // now, or SOURCE_DATE_EPOCH
+	Modified         bool      // record modification times
+	Zstd             bool      // write the manifest compressed
+	Sign             string    // minisign secret key file; empty = do not sign
+}
+
+// Target is the path that the manifest is written to, or "-".
+func (o *Create) Target() (string, error) {
+	path, err := filepath.Abs(o.Path) // so that "." has a name
+	if err != nil {
+		return "", err
+	}
+	name := filepath.Base(path) + verify.Extension
+	if IsFolder(o.Output) {
+		return filepath.Join(o.Output, name), nil
+	}
+	return cmp.Or(o.Output, name), nil
 }
 
 // Show is `shoal show MANIFEST`.

@@ -1,6 +1,7 @@
 package argv
 
 import (
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -194,19 +196,33 @@ func parseDiscovery(s string) ([]string, error) {
 	return slices.Compact(words), nil
 }
 
-// salt is "random" or the bytes given in hex.
-type salt struct {
-	bytes  []byte
-	random bool
-}
+// randomSalt is how many bytes "random" stands for.
+const randomSalt = 32
 
-func parseSalt(s string) (salt, error) {
+// parseSalt reads a salt: "random", or bytes in hex.
+func parseSalt(s string) ([]byte, error) {
 	if s == "random" {
-		return salt{random: true}, nil
+		b := make([]byte, randomSalt)
+		_, _ = rand.Read(b) // it never fails, says its documentation
+		return b, nil
 	}
 	b, err := hex.DecodeString(s)
 	if err != nil || len(b) == 0 || len(b) > 64 {
-		return salt{}, errors.New("want random, or 1 to 64 bytes in hex")
+		return nil, errors.New("want random, or 1 to 64 bytes in hex")
 	}
-	return salt{bytes: b}, nil
+	return b, nil
+}
+
+// creation is the time to be written as a manifest's: now, unless
+// SOURCE_DATE_EPOCH says otherwise, as reproducible builds want it
+// (https://reproducible-builds.org/specs/source-date-epoch).
+func creation(epoch string) (time.Time, error) {
+	if epoch == "" {
+		return time.Now(), nil
+	}
+	seconds, err := strconv.ParseInt(epoch, 10, 64)
+	if err != nil || seconds < 0 || seconds > 1<<37 {
+		return time.Time{}, &UsageError{Text: fmt.Sprintf("SOURCE_DATE_EPOCH=%q: want seconds since 1970", epoch)}
+	}
+	return time.Unix(seconds, 0).UTC(), nil
 }

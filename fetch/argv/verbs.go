@@ -5,13 +5,15 @@ import (
 	"slices"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/shoal-dl/shoal/verify"
 )
 
 // verbs is the table of everything shoal does, in the order help shows it. The
 // verb that is chosen puts its options into got.
-func verbs(got *Command) []*cli.Command {
+func verbs(got *Command, getenv func(string) string) []*cli.Command {
 	return []*cli.Command{
-		fetchVerb(got), resumeVerb(got), verifyVerb(got), createVerb(got), showVerb(got), demoVerb(got),
+		fetchVerb(got), resumeVerb(got), verifyVerb(got), createVerb(got, getenv), showVerb(got), demoVerb(got),
 		{
 			Name: "man", Usage: "show the manual page",
 			Action: operands(0, 0, func([]string) error { *got = &Man{}; return nil }),
@@ -84,30 +86,35 @@ func verifyVerb(got *Command) *cli.Command {
 	}
 }
 
-func createVerb(got *Command) *cli.Command {
+func createVerb(got *Command, getenv func(string) string) *cli.Command {
 	o := &Create{}
-	var s salt
+	var mirrors []string
 	return &cli.Command{
 		Name: "create", Usage: "write a manifest for a file or a folder and print its content id", ArgsUsage: "PATH",
 		Flags: slices.Concat([]cli.Flag{
 			output(&o.Output, "write the manifest to `FILE`, or - for stdout"),
 			overwrite(&o.Overwrite),
-			listOf("mirror", &o.Mirrors, isPublished, "the content lies at `URL`, or will"),
+			listOf("mirror", &mirrors, isPublished, "the content lies at `URL`, or will"),
 			listOf("peer", &o.Peers, isHostPort, "a first contact at `HOST:PORT`"),
 			listOf("bootstrap", &o.Bootstrap, isHostPort, "a node of a private DHT at `HOST:PORT`"),
 			flagOf("discovery", &o.Discovery, parseDiscovery, "none", "let others find peers by `HOW`: dht, lan, dht,lan or none"),
 			&cli.StringFlag{Name: "name", Usage: "call the content `NAME`", Destination: &o.Name},
 			&cli.StringFlag{Name: "comment", Usage: "say `TEXT` in the manifest", Destination: &o.Comment},
 			flagOf("piece-size", &o.PieceSize, parsePieceSize, "", "use pieces of `SIZE`, a power of two from 64K to 64M"),
-			flagOf("salt", &s, parseSalt, "", "make a swarm of its own of `HEX`, or of random bytes"),
+			flagOf("salt", &o.Salt, parseSalt, "", "make a swarm of its own of `HEX`, or of random bytes"),
 			&cli.BoolFlag{Name: "modified", Usage: "record the files' modification times", Destination: &o.Modified},
 			&cli.BoolFlag{Name: "zstd", Usage: "compress the manifest", Destination: &o.Zstd},
 			&cli.StringFlag{Name: "sign", Usage: "sign with the minisign secret key in `KEYFILE`", Destination: &o.Sign},
 		}, o.Look.flags()),
 		Action: operands(1, 1, func(args []string) error {
-			o.Path, o.Salt, o.RandomSalt = args[0], s.bytes, s.random
+			o.Path = args[0]
+			for _, u := range mirrors {
+				o.Mirrors = append(o.Mirrors, verify.Mirror{URL: u})
+			}
+			var err error
+			o.Created, err = creation(getenv("SOURCE_DATE_EPOCH"))
 			*got = o
-			return firstError(
+			return firstError(err,
 				refuse(o.Output == "-" && o.Sign != "", "a manifest on stdout has no place for its signature",
 					"give -o FILE; the signature goes to FILE.minisig"),
 				refuse(o.Output == "-" && o.JSON, "the manifest and the JSON lines cannot share stdout", "give -o FILE"))

@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/time/rate"
+
+	"github.com/shoal-dl/shoal/verify"
 )
 
 // What the mirrors send, in bytes a second: little enough for the show to last
@@ -27,21 +29,20 @@ const (
 
 // Stage holds the content and the mirrors that serve it.
 type Stage struct {
-	Dir     string // temporary, and free for use; Close removes it
-	Path    string // of the content
-	Mirrors []*Mirror
+	Dir  string // temporary, and free for use; Close removes it
+	Path string // of the content
 
-	wg sync.WaitGroup // the mirrors' servers
+	mirrors []*mirror
+	wg      sync.WaitGroup // their servers
 }
 
-// Mirror is a server of the content on loopback.
-type Mirror struct {
-	Role string // what is special about it
-	URL  string // of the content
-
+// mirror is a server of the content on loopback.
+type mirror struct {
+	role   string // what is special about it
+	url    string // of the content
 	lies   bool
 	limit  *rate.Limiter // bytes of all connections
-	sent   atomic.Int64
+	sent   atomic.Int64  // bytes of content, right or wrong
 	server *http.Server
 }
 
@@ -54,10 +55,10 @@ func Open(size int64) (*Stage, error) {
 	}
 	s := &Stage{Dir: dir, Path: filepath.Join(dir, "origin.bin")}
 	err = makeUp(s.Path, size)
-	for _, m := range []*Mirror{
-		{Role: "fast", limit: rate.NewLimiter(fast, fast/20)},
-		{Role: "slow", limit: rate.NewLimiter(slow, slow/20)},
-		{Role: "lying", limit: rate.NewLimiter(fast, fast/20), lies: true},
+	for _, m := range []*mirror{
+		{role: "fast", limit: rate.NewLimiter(fast, fast/20)},
+		{role: "slow", limit: rate.NewLimiter(slow, slow/20)},
+		{role: "lying", limit: rate.NewLimiter(fast, fast/20), lies: true},
 	} {
 		if err == nil {
 			err = s.start(m)
@@ -71,7 +72,7 @@ func Open(size int64) (*Stage, error) {
 
 // Close ends the mirrors and removes the folder with all that is in it.
 func (s *Stage) Close() error {
-	for _, m := range s.Mirrors {
+	for _, m := range s.mirrors {
 		_ = m.server.Close() // nothing is lost with a connection to ourselves
 	}
 	s.wg.Wait()
@@ -92,27 +93,33 @@ func makeUp(path string, size int64) error {
 }
 
 // start serves the content from a port of the system's choice.
-func (s *Stage) start(m *Mirror) error {
+func (s *Stage) start(m *mirror) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return fmt.Errorf("start demo mirror: %w", err)
 	}
-	m.URL = "http://" + l.Addr().String() + "/" + filepath.Base(s.Path)
+	m.url = "http://" + l.Addr().String() + "/" + filepath.Base(s.Path)
 	m.server = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.ServeFile(&reply{ResponseWriter: w, mirror: m, request: r}, r, s.Path)
 	})}
-	s.Mirrors = append(s.Mirrors, m)
+	s.mirrors = append(s.mirrors, m)
 	s.wg.Go(func() { _ = m.server.Serve(l) }) // it always ends with an error, here by Close
 	return nil
 }
 
-// Sent is how many bytes of content the mirror has sent, right or wrong.
-func (m *Mirror) Sent() int64 { return m.sent.Load() }
+// Mirrors are the mirrors as a manifest lists them.
+func (s *Stage) Mirrors() []verify.Mirror {
+	var list []verify.Mirror
+	for _, m := range s.mirrors {
+		list = append(list, verify.Mirror{URL: m.url})
+	}
+	return list
+}
 
 // reply sends no faster than the mirror may, and not the truth if it lies.
 type reply struct {
 	http.ResponseWriter
-	mirror  *Mirror
+	mirror  *mirror
 	request *http.Request
 }
 

@@ -1,6 +1,11 @@
 package demo
 
-import "github.com/shoal-dl/shoal/fetch"
+import (
+	"fmt"
+
+	"github.com/shoal-dl/shoal/fetch"
+	"github.com/shoal-dl/shoal/fetch/report"
+)
 
 // Witness is an Observer that passes everything on and remembers who was sent
 // away, and why. It is asked once the job has ended.
@@ -20,10 +25,15 @@ func (w *Witness) SourceChanged(s fetch.Source, state fetch.SourceState, reason 
 	w.Observer.SourceChanged(s, state, reason)
 }
 
-// Verdict says what became of a mirror: how it left, or that it stayed.
-func (w *Witness) Verdict(m *Mirror) string {
-	if gone, ok := w.gone[m.URL]; ok {
-		return gone
+// Story says in a line for each mirror what it sent and what became of it.
+func (s *Stage) Story(w *Witness) []string {
+	var lines []string
+	for _, m := range s.mirrors {
+		fate, gone := w.gone[m.url]
+		if !gone {
+			fate = "stayed to the end"
+		}
+		lines = append(lines, fmt.Sprintf("%-5s  %s  sent %8s, %s", m.role, m.url, report.Bytes(m.sent.Load()), fate))
 	}
-	return "stayed"
+	return lines
 }

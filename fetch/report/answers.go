@@ -48,13 +48,18 @@ func (r *Reporter) Pending(path, origin string, have int64, m *verify.Manifest) 
 	}{path, origin, m.Name, m.Size(), have})
 }
 
-// Damage answers with each damaged range, and returns all of them in a word or
-// two; "" means that there is none.
-func (r *Reporter) Damage(m *verify.Manifest, damage []verify.Damage) string {
+// Damage says which ranges are damaged, to people as the command's answer or
+// else as a detail, and returns all of it in a word or two; "" means that there
+// is none.
+func (r *Reporter) Damage(m *verify.Manifest, damage []verify.Damage, answer bool) string {
+	tell := r.Result
+	if !answer {
+		tell = func(line string) { r.Verbosef("%s", line) }
+	}
 	var bytes int64
 	for _, d := range damage {
 		bytes += d.Length
-		r.Result(fmt.Sprintf("%s\t%s\t%d-%d\t(%s)", d.Kind, Safe(d.Path), d.Offset, d.Offset+d.Length, Bytes(d.Length)))
+		tell(fmt.Sprintf("%s\t%s\t%d-%d\t(%s)", d.Kind, Safe(d.Path), d.Offset, d.Offset+d.Length, Bytes(d.Length)))
 		r.Event("damage", m.ID(), struct {
 			Path   string            `json:"path"`
 			Offset int64             `json:"offset"` // bytes
