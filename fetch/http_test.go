@@ -7,6 +7,8 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -111,3 +113,13 @@ func oneFile(t testing.TB, size int) (*verify.Manifest, []byte) {
 
 // quiet keeps what servers log of broken clients out of the tests' output.
 var quiet = log.New(io.Discard, "", 0)
+
+// netrcFile makes $NETRC name a file with this text.
+func netrcFile(t *testing.T, text string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "netrc")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("NETRC", path)
+}

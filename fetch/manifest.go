@@ -22,7 +22,6 @@ const (
 	manifestTime  = 5 * time.Minute        // for one try
 	longestPause  = 30 * time.Second       // what a Retry-After may ask for
 	maxSignature  = 16 << 10               // bytes of a signature file
-	signatureExt  = ".minisig"
 )
 
 var (
@@ -166,16 +165,16 @@ func (p place) checkSignature(ctx context.Context, pubkey string, message []byte
 		err = errors.New("there is no file beside it")
 	case p.url != nil:
 		u := *p.url
-		u.Path += signatureExt
+		u.Path += verify.SignatureExtension
 		if u.RawPath != "" {
-			u.RawPath += signatureExt
+			u.RawPath += verify.SignatureExtension
 		}
 		sig, _, err = p.client.download(ctx, &u, maxSignature)
 	default:
-		sig, err = readFile(p.name+signatureExt, maxSignature)
+		sig, err = readFile(p.name+verify.SignatureExtension, maxSignature)
 	}
 	if err != nil {
-		return fmt.Errorf("get signature of manifest %s: %w: %w", p.name, verify.ErrSignature, err)
+		return fmt.Errorf("check signature of manifest %s: %w: cannot be had: %w", p.name, verify.ErrSignature, err)
 	}
 	if err := verify.CheckSignature(pubkey, message, sig); err != nil {
 		return fmt.Errorf("check signature of manifest %s: %w", p.name, err)
