@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 
@@ -70,13 +71,28 @@ func (w *watch) stop() {
 	w.cancel(nil)
 }
 
-// fault tells why a request failed under the watch: the cause it ended with, if
-// that blames the server, or else err.
-func (w *watch) fault(err error) *Fault {
+// fault tells why a request failed under the watch: a *Fault, or the context's
+// error when it was the caller who ended it.
+func (w *watch) fault(err error) error {
 	if f := AsFault(context.Cause(w.ctx)); f != nil {
 		return f
 	}
+	if w.ctx.Err() != nil {
+		return w.ctx.Err()
+	}
 	return networkFault(err)
+}
+
+// cut tells, like fault, why a body ended after done of want bytes; want is
+// negative when that is not known.
+func (w *watch) cut(err error, done, want int64) error {
+	switch ended := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF); {
+	case ended && want < 0:
+		return faultf(FaultPassing, "body broke off after %d bytes", done)
+	case ended:
+		return faultf(FaultPassing, "body ended after %d of %d bytes", done, want)
+	}
+	return w.fault(err)
 }
 
 // body reads that of a reply, watched and at no more than the limited rate.
@@ -116,5 +132,5 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close implements io.Closer. It gives up what has not been read.
-func (b *body) Close() error { return b.source.Close() }
+// close gives up what has not been read, and the connection with it.
+func (b *body) close() { _ = b.source.Close() }

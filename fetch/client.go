@@ -40,7 +40,7 @@ type ClientOptions struct {
 	Insecure  bool                             // accept any certificate
 	Timeout   time.Duration                    // a server silent for this long has failed; 15 s if 0
 	Limit     *rate.Limiter                    // bytes of all bodies together; nil for none: see [NewLimit]
-	Verbose   func(format string, args ...any) // is told of each host contacted
+	Verbose   func(format string, args ...any) // is told of each host contacted, by any goroutine
 
 	// Tests replace these: how to connect, and which addresses are none of the
 	// public Internet's.

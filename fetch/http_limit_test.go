@@ -2,6 +2,7 @@ package fetch_test
 
 import (
 	"context"
+	"errors"
 	"math"
 	"sync"
 	"sync/atomic"
@@ -55,7 +56,7 @@ func TestLimitAndDeadline(t *testing.T) {
 		s := memoryMirror(t, m, serveContent(m, content), fetch.ClientOptions{Limit: fetch.NewLimit(4 << 10)})
 		began := time.Now()
 		_, err := bring(ctx, s, m, 0, 2)
-		if err != context.DeadlineExceeded || time.Since(began) != 9500*time.Millisecond {
+		if !errors.Is(err, context.DeadlineExceeded) || fetch.AsFault(err) != nil || time.Since(began) != 9500*time.Millisecond {
 			t.Errorf("%v after %v", err, time.Since(began))
 		}
 	})

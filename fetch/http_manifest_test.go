@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -350,5 +351,17 @@ func TestManifestURLIsTrusted(t *testing.T) {
 	}
 	if s, l := sent.Load(), leaked.Load(); s != 2 || l != 0 {
 		t.Errorf("the token was sent home %d times of 2, and to another %d times", s, l)
+	}
+}
+
+// TestReadingStdinIsCalledOff has a stdin on which nothing ever comes.
+func TestReadingStdinIsCalledOff(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	reader, writer := io.Pipe()
+	defer writer.Close()
+	cancel()
+	_, err := newClient(t, fetch.ClientOptions{}).Manifest(ctx, "-", reader, nil, "")
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
 	}
 }

@@ -2,6 +2,8 @@ package fetch_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -190,5 +192,37 @@ func TestCredentialsStayAtHome(t *testing.T) {
 				t.Errorf("X-Token was %q, wanted %q", got, test.header)
 			}
 		})
+	}
+}
+
+// TestCalledOffKeepsTheRedirect calls a lease off while the target of a known
+// redirect is asked: where it leads need not be asked again.
+func TestCalledOffKeepsTheRedirect(t *testing.T) {
+	m, content := oneFile(t, 3*piece)
+	var asked, answered atomic.Int32
+	ctx, cancel := context.WithCancel(t.Context())
+	target := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if answered.Add(1) == 2 {
+			cancel()
+			<-r.Context().Done()
+			return
+		}
+		serveBytes(w, r, content)
+	})
+	mirror := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		http.Redirect(w, r, target.URL, http.StatusFound)
+	})
+	s := newMirror(t, newClient(t, fetch.ClientOptions{}), m, mirror.URL)
+	for i, want := range []error{nil, context.Canceled} {
+		if _, err := bring(ctx, s, m, i, i+1); !errors.Is(err, want) || fetch.AsFault(err) != nil {
+			t.Fatalf("lease %d: %v", i, err)
+		}
+	}
+	if _, err := bring(t.Context(), s, m, 2, 3); err != nil {
+		t.Fatal(err)
+	}
+	if n := asked.Load(); n != 1 {
+		t.Errorf("asked %d times where it leads", n)
 	}
 }

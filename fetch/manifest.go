@@ -101,14 +101,14 @@ func (p place) manifest(ctx context.Context) (*Resolved, error) {
 	var err error
 	switch {
 	case p.stdin != nil:
-		r.Raw, err = io.ReadAll(io.LimitReader(p.stdin, verify.MaxEncoded+1))
+		r.Raw, err = readAll(ctx, p.stdin, verify.MaxEncoded)
 	case p.url != nil:
 		var at *url.URL
 		if r.Raw, at, err = p.client.download(ctx, p.url, verify.MaxEncoded); err == nil {
 			r.URL = at.String()
 		}
 	default:
-		if r.Raw, err = readFile(p.name, verify.MaxEncoded); err == nil {
+		if r.Raw, err = readFile(ctx, p.name, verify.MaxEncoded); err == nil {
 			r.URL, err = filepath.Abs(p.name)
 		}
 	}
@@ -171,7 +171,7 @@ func (p place) checkSignature(ctx context.Context, pubkey string, message []byte
 		}
 		sig, _, err = p.client.download(ctx, &u, maxSignature)
 	default:
-		sig, err = readFile(p.name+verify.SignatureExtension, maxSignature)
+		sig, err = readFile(ctx, p.name+verify.SignatureExtension, maxSignature)
 	}
 	if err != nil {
 		return fmt.Errorf("check signature of manifest %s: %w: cannot be had: %w", p.name, verify.ErrSignature, err)
@@ -183,24 +183,46 @@ func (p place) checkSignature(ctx context.Context, pubkey string, message []byte
 }
 
 // readFile reads a file, no more than a byte above most.
-func readFile(path string, most int64) ([]byte, error) {
+func readFile(ctx context.Context, path string, most int64) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, most+1))
+	return readAll(ctx, f, most)
+}
+
+// readAll reads no more than a byte above most. A read from a terminal or a
+// pipe cannot be called off: when ctx ends it is left behind, as nothing else
+// keeps the process from ending.
+func readAll(ctx context.Context, r io.Reader, most int64) ([]byte, error) {
+	type result struct {
+		data []byte
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		data, err := io.ReadAll(io.LimitReader(r, most+1))
+		done <- result{data, err}
+	}()
+	select {
+	case got := <-done:
+		return got.data, got.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }
 
 // download gets a small file, no more than a byte above most, and tries again
 // what may pass. It returns where redirects led.
 func (c *Client) download(ctx context.Context, u *url.URL, most int64) ([]byte, *url.URL, error) {
-	for try := 0; ; try++ {
+	for try := 1; ; try++ {
 		data, at, err := c.exchange(ctx, u, most)
-		if err == nil {
-			return data, at, nil
+		f := AsFault(err)
+		if f == nil {
+			return data, at, err
 		}
-		wait, again := retryIn(AsFault(err), try)
+		wait, again := f.retryIn(try)
 		if !again {
 			return nil, nil, err
 		}
@@ -225,11 +247,14 @@ func (c *Client) exchange(ctx context.Context, u *url.URL, most int64) ([]byte, 
 		_ = resp.Body.Close()
 		err = refusal(resp)
 	}
+	if f := AsFault(err); f != nil {
+		err = redirected(u, at, f)
+	}
 	if err != nil {
-		return nil, nil, redirected(u, at, AsFault(err))
+		return nil, nil, err
 	}
 	b := c.body(resp.Body, w)
-	defer b.Close()
+	defer b.close()
 	data, err := io.ReadAll(io.LimitReader(b, most+1))
 	if err != nil {
 		return nil, nil, w.cut(err, int64(len(data)), resp.ContentLength)
@@ -237,15 +262,16 @@ func (c *Client) exchange(ctx context.Context, u *url.URL, most int64) ([]byte, 
 	return data, at.url, nil
 }
 
-// retryIn tells how long to wait before another try, if there is any use in it.
-func retryIn(f *Fault, try int) (wait time.Duration, again bool) {
+// retryIn tells how long to wait after so many tries, if there is any use in
+// another one.
+func (f *Fault) retryIn(tries int) (wait time.Duration, again bool) {
 	status, _ := errors.AsType[statusError](f)
 	switch {
-	case try+1 >= manifestTries, f.Kind == FaultLasting, status == http.StatusForbidden:
+	case tries >= manifestTries, f.Kind == FaultLasting, status == http.StatusForbidden:
 		return 0, false
 	case f.RetryAfter > 0:
 		return f.RetryAfter, f.RetryAfter <= longestPause
 	}
-	wait = manifestPause << try
+	wait = manifestPause << (tries - 1)
 	return wait/2 + rand.N(wait), true
 }

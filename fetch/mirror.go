@@ -2,7 +2,6 @@ package fetch
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -128,16 +127,16 @@ func (m *Mirror) bring(ctx context.Context, l Lease, s segment, yield func(Raw, 
 	}
 	w := m.client.watch(ctx)
 	defer w.stop()
-	b, err := m.open(w, s)
+	b, at, err := m.open(w, s)
 	if err != nil {
 		return false, err
 	}
-	defer b.Close()
+	defer b.close()
 	b.received = l.Received
 	for done := int64(0); ; {
 		n, err := io.ReadFull(b, buf)
 		if done += int64(n); err != nil {
-			return false, m.about(s, target{}, w.cut(err, done, s.bytes.end-s.bytes.first))
+			return false, m.failed(s, at, w.cut(err, done, s.bytes.end-s.bytes.first))
 		}
 		if !yield(Raw{Piece: s.first, Data: buf}, nil) {
 			return false, nil
@@ -151,36 +150,24 @@ func (m *Mirror) bring(ctx context.Context, l Lease, s segment, yield func(Raw, 
 	}
 }
 
-// cut tells why a body ended after done of want bytes.
-func (w *watch) cut(err error, done, want int64) *Fault {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return faultf(FaultPassing, "body ended after %d of %d bytes", done, want)
-	}
-	return w.fault(err)
-}
-
-// open asks for a segment and returns the body from its first byte on.
-func (m *Mirror) open(w *watch, s segment) (*body, error) {
-	resp, at, err := m.ask(w, s)
+// open asks for a segment and returns the body, from the segment's first byte
+// on, and where it came from.
+func (m *Mirror) open(w *watch, s segment) (*body, target, error) {
+	resp, at, err := m.ask(w, s) //nolint:bodyclose // b closes it
 	if err != nil {
-		m.forget(s.file)
-		return nil, m.about(s, at, err)
+		return nil, at, m.failed(s, at, err)
 	}
 	b := m.client.body(resp.Body, w)
 	skip, err := s.bytes.accept(resp, s.front)
 	if err == nil {
 		m.learn(s.file, at, strongValidator(resp.Header))
 		if _, err = io.CopyN(io.Discard, b, skip); err == nil {
-			return b, nil
+			return b, at, nil
 		}
 		err = w.cut(err, 0, s.bytes.end-s.bytes.first)
 	}
-	_ = b.Close()
-	m.forget(s.file)
-	if f := AsFault(err); f.Kind == FaultNoRange {
-		m.noRange.Store(true)
-	}
-	return nil, m.about(s, at, err)
+	b.close()
+	return nil, at, m.failed(s, at, err)
 }
 
 // ask gets a reply for a segment. It asks anew where an earlier redirect has
@@ -260,12 +247,21 @@ func (m *Mirror) forget(file int) {
 	m.files[file] = k
 }
 
-// about says of which file a fault speaks, where there are several, and of
-// which server, where the mirror sent us to another one.
-func (m *Mirror) about(s segment, at target, err error) error {
-	f := redirected(m.base, at, AsFault(err))
+// failed draws the consequences of a fault, and makes it say of which file it
+// speaks, where there are several, and of which server, where the mirror sent
+// us to another one. An error that is no fault is returned as it is.
+func (m *Mirror) failed(s segment, at target, err error) error {
+	f := AsFault(err)
+	if f == nil {
+		return err
+	}
+	m.forget(s.file)
+	if f.Kind == FaultNoRange {
+		m.noRange.Store(true)
+	}
+	f = redirected(m.base, at, f)
 	if m.manifest.Folder() {
-		f.Err = fmt.Errorf("%s: %w", m.manifest.Files[s.file].Path, f.Err)
+		f = f.about(m.manifest.Files[s.file].Path)
 	}
 	return f
 }

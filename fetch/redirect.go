@@ -3,7 +3,6 @@ package fetch
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -25,8 +24,8 @@ type target struct {
 
 // get asks for the URL start and follows redirects. It begins at the target
 // that start is known to lead to, if there is one. It returns the reply
-// together with the target it came from, the target also with an error, which
-// is a *Fault.
+// together with the target it came from, the target also with an error: a
+// *Fault, or the context's error when it was the caller who ended it.
 func (c *Client) get(w *watch, start *url.URL, at target, h http.Header) (*http.Response, target, error) {
 	if at.url == nil {
 		at.url = start
@@ -87,13 +86,12 @@ func follow(from *url.URL, resp *http.Response) (*url.URL, error) {
 	return to, nil
 }
 
-// redirected returns a copy of f that names the server, if it is not start's.
+// redirected makes f name the server it speaks of, if that is not start's.
 func redirected(start *url.URL, at target, f *Fault) *Fault {
-	g := *f
-	if at.url != nil && origin(at.url) != origin(start) {
-		g.Err = fmt.Errorf("redirected to %s: %w", at.url.Host, f.Err)
+	if origin(at.url) == origin(start) {
+		return f
 	}
-	return &g
+	return f.about("redirected to " + at.url.Host)
 }
 
 // ask makes one request and tells whether its server is a public one.

@@ -1,11 +1,7 @@
 package fetch
 
 import (
-	"crypto/tls"
-	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -51,7 +47,7 @@ func (r byteRange) accept(resp *http.Response, front bool) (skip int64, err erro
 // checkPlain refuses a body that is not just the bytes of the file.
 func checkPlain(resp *http.Response) error {
 	for _, coding := range resp.Header.Values("Content-Encoding") {
-		if !strings.EqualFold(coding, "identity") {
+		if coding != "" && !strings.EqualFold(coding, "identity") {
 			return faultf(FaultLasting, "sent a body coded as %.40q, which was not asked for", coding)
 		}
 	}
@@ -167,58 +163,4 @@ func strongValidator(h http.Header) string {
 		return ""
 	}
 	return h.Get("Last-Modified")
-}
-
-// networkFault puts what went wrong on the way to a server in words. All of it
-// may pass, save what is wrong with a certificate.
-func networkFault(err error) *Fault {
-	if f := AsFault(err); f != nil {
-		return f
-	}
-	if e, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return faultf(FaultLasting, "TLS: %s", strings.TrimPrefix(e.Err.Error(), "x509: "))
-	}
-	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
-		return faultf(FaultLasting, "TLS: the server does not speak it")
-	}
-	if e, ok := errors.AsType[*net.DNSError](err); ok {
-		return faultf(FaultPassing, "look up %s: %s", e.Name, e.Err)
-	}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return faultf(FaultPassing, "connection closed without an answer")
-	}
-	prefix := ""
-	if e, ok := errors.AsType[*net.OpError](err); ok {
-		switch e.Op {
-		case "proxyconnect":
-			prefix = "proxy: "
-		case "remote error":
-			prefix = "TLS: "
-		}
-		err = innermost(e)
-	}
-	text := err.Error()
-	for _, noise := range []string{"net/http: ", "http: ", "tls: "} {
-		text = strings.TrimPrefix(text, noise)
-	}
-	return &Fault{Kind: FaultPassing, Err: &networkError{prefix + text, err}}
-}
-
-// networkError is a cause in shorter words than its own.
-type networkError struct {
-	text  string
-	cause error
-}
-
-func (e *networkError) Error() string { return e.text }
-func (e *networkError) Unwrap() error { return e.cause }
-
-func innermost(err error) error {
-	for {
-		cause := errors.Unwrap(err)
-		if cause == nil {
-			return err
-		}
-		err = cause
-	}
 }

@@ -55,6 +55,7 @@ type listener struct {
 	closed chan struct{}
 }
 
+// Accept implements net.Listener.
 func (l *listener) Accept() (net.Conn, error) {
 	select {
 	case c := <-l.conns:
@@ -64,6 +65,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
+// Close implements net.Listener.
 func (l *listener) Close() error {
 	l.once.Do(func() {
 		close(l.closed)
@@ -76,6 +78,7 @@ func (l *listener) Close() error {
 	return nil
 }
 
+// Addr implements net.Listener.
 func (l *listener) Addr() net.Addr { return l }
 
 // Network and String make the listener its own address.
