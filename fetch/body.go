@@ -110,6 +110,10 @@ func (c *Client) body(source io.ReadCloser, w *watch) *body {
 
 // Read implements io.Reader: one read from the network.
 func (b *body) Read(p []byte) (int, error) {
+	// The transport notices the end of a context a little later.
+	if err := b.watch.ctx.Err(); err != nil {
+		return 0, err
+	}
 	if b.limit != nil && len(p) > 0 {
 		if b.credit == 0 {
 			n := min(len(p), b.limit.Burst(), quantum)
