@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Files are read in blocks small enough to stay in a processor's cache until
-// they are hashed. Both numbers were found by measuring BenchmarkCreate.
+// Files are read in blocks that stay in a processor's cache until they are
+// hashed; larger and smaller ones measured no faster.
 const (
 	blockSize = 256 << 10 // bytes
 	ringSize  = 4         // blocks of one file in memory

@@ -272,7 +272,7 @@ func TestParseRefusesBombs(t *testing.T) {
 // TestParseMemory feeds large manifests that would be expensive to a reader
 // that builds before it checks.
 func TestParseMemory(t *testing.T) {
-	const size = MaxDecoded / 4
+	const size = 4 << 20
 	fill := func(before, repeated, after string) []byte {
 		n := (size - len(before) - len(after)) / len(repeated)
 		return []byte(before + strings.Repeat(repeated, n) + after)
@@ -298,8 +298,8 @@ func TestParseMemory(t *testing.T) {
 		"spaces":            {fill(head, ` `, `"files":[]}`), 6},
 		"digests":           {fill(head+`"files":[{"pieces":"`, strings.Repeat("A", 128), `"}]}`), 8},
 		"digits":            {fill(head+`"files":[{"size":`, `9`, `}]}`), 8},
-		"many files":        {fill(head+`"files":[`+emptyFile, ","+emptyFile, `]}`), 20},
-		"many deep folders": {fill(head+`"files":[`+emptyFile, ","+deep, `]}`), 10},
+		"many files":        {fill(head+`"files":[`+emptyFile, ","+emptyFile, `]}`), 24},
+		"many deep folders": {fill(head+`"files":[`+emptyFile, ","+deep, `]}`), 16},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
