@@ -296,7 +296,7 @@ func TestOurOwnTimeIsNotTheirs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := memoryMirror(t, m, serveContent(m, content), fetch.ClientOptions{})
 		lease := fetch.Lease{
-			End: 4,
+			Pieces: fetch.Run(0, 4),
 			Buffer: func(_ context.Context, n int) ([]byte, error) {
 				time.Sleep(time.Hour)
 				return make([]byte, n), nil
@@ -335,7 +335,7 @@ func TestDrip(t *testing.T) {
 		defer cancel()
 		received := 0
 		lease := fetch.Lease{
-			End:    1,
+			Pieces: fetch.Run(0, 1),
 			Buffer: func(_ context.Context, n int) ([]byte, error) { return make([]byte, n), nil },
 			Received: func(n int) {
 				if received += n; received == 1000 {

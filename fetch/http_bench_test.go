@@ -27,7 +27,7 @@ func BenchmarkMirror(b *testing.B) {
 	s := newMirror(b, newClient(b, fetch.ClientOptions{}), m, server.URL+"/file.bin")
 	buf := make([]byte, m.PieceSize)
 	lease := fetch.Lease{
-		End:      m.NumPieces(),
+		Pieces:   fetch.Run(0, m.NumPieces()),
 		Buffer:   func(_ context.Context, n int) ([]byte, error) { return buf[:n], nil },
 		Received: func(int) {},
 	}

@@ -30,7 +30,7 @@ func TestLimit(t *testing.T) {
 					buf := make([]byte, piece)
 					n := m.NumPieces()
 					lease := fetch.Lease{
-						First: i * n / connections, End: (i + 1) * n / connections,
+						Pieces:   fetch.Run(i*n/connections, (i+1)*n/connections),
 						Buffer:   func(_ context.Context, n int) ([]byte, error) { return buf[:n], nil },
 						Received: func(n int) { got.Add(int64(n)) },
 					}

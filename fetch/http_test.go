@@ -85,7 +85,7 @@ func serveBytes(w http.ResponseWriter, r *http.Request, data []byte) {
 func bring(ctx context.Context, s fetch.Source, m *verify.Manifest, first, end int) ([]byte, error) {
 	var all []byte
 	lease := fetch.Lease{
-		First: first, End: end,
+		Pieces:   fetch.Run(first, end),
 		Buffer:   func(_ context.Context, n int) ([]byte, error) { return make([]byte, n), nil },
 		Received: func(int) {},
 	}

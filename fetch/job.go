@@ -83,6 +83,7 @@ func (j *Job) Run(ctx context.Context) error {
 		func(i int) int { _, end := j.Manifest.Pieces(j.Manifest.Span(i).File); return end },
 		j.Have)
 	r.ledger.mostOpen = r.pool.leases()
+	r.count()
 	hosts := map[string]*host{}
 	for _, s := range j.Sources {
 		r.join(s, hosts)
@@ -143,6 +144,17 @@ type event struct {
 }
 
 func (r *running) now() time.Duration { return time.Since(r.started) }
+
+// count books what was there before.
+func (r *running) count() {
+	if r.Have == nil {
+		return
+	}
+	for i, ok := r.Have.NextSet(0); ok; i, ok = r.Have.NextSet(i + 1) {
+		r.Gauges.Done.Add(int64(r.Manifest.Span(int(i)).Size))
+	}
+	r.Gauges.FromDisk.Store(r.Gauges.Done.Load())
+}
 
 // join enters a source; mirrors on the same host share its connections.
 func (r *running) join(s Source, hosts map[string]*host) {
@@ -228,7 +240,7 @@ func (r *running) bring(ctx context.Context, l *lease) {
 	defer l.cancel(nil)
 	mine := borrowed{pool: r.pool}
 	work := Lease{
-		First: l.claim.next, End: l.claim.asked,
+		Pieces: slices.Clone(l.claim.rest),
 		Buffer: mine.get, Received: l.heard,
 	}
 	raws := make(chan Raw)
@@ -240,7 +252,7 @@ func (r *running) bring(ctx context.Context, l *lease) {
 			r.events <- event{lease: l, piece: raw.Piece, err: err}
 		}
 	})
-	missing, fault := work.End-work.First, error(nil)
+	missing, fault := len(work.Pieces), error(nil)
 	for raw, err := range l.source.Pieces(ctx, work) {
 		if err != nil {
 			fault = err

@@ -107,7 +107,7 @@ func (s *fake) Pieces(ctx context.Context, l Lease) iter.Seq2[Raw, error] {
 			yield(Raw{}, err)
 			return
 		}
-		for i := l.First; i < l.End; i++ {
+		for _, i := range l.Pieces {
 			raw, err := s.piece(ctx, l, i)
 			if !yield(raw, err) || err != nil {
 				return

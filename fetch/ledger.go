@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -9,10 +10,10 @@ import (
 )
 
 const (
-	leaseTime   = 4 * time.Second        // what a lease of a proven source is worth
-	leaseBytes  = 32 << 20               // and the most it may be worth
-	leaseGrowth = 8                      // how much larger it may be than the one before
-	fairShare = 1.0 
+	leaseTime   = 4 * time.Second // what a lease of a proven source is worth
+	leaseBytes  = 32 << 20        // and the most it may be worth
+	leaseGrowth = 8               // how much larger it may be than the one before
+	fairShare   = 1.0
 	unknownPace = 64 << 10               // bytes a second of a source, as long as none is known
 	trust       = 500 * time.Millisecond // how long a new lease is taken to run as its source did before
 	noticeable  = 100 * time.Millisecond // a gain worth cutting another source's request short for
@@ -61,17 +62,17 @@ type party struct {
 // since; another one is given one piece at a time.
 func (p *party) trusted() bool { return p.proven && p.tries == 0 }
 
-// claim is a lease under way: the pieces [next, end) are still to come.
+// claim is a lease under way.
 type claim struct {
-	by        *party
-	next, end int
-	first     int  // the run that the source was asked for is [first, asked);
-	asked     int  // end is lower once it was robbed
-	race      bool // somebody else is bringing the same piece
+	by     *party
+	rest   []int // the pieces still to come, in the order asked for
+	bytes  int64 // of those
+	robbed bool  // the source was asked for more than the claim still has
+	race   bool  // somebody else is bringing the same piece
 
 	began    time.Duration
 	received int64 // bytes so far
-	begun    int64 // bytes of them that belong to pieces before next
+	begun    int64 // bytes of them that belong to pieces already brought
 	meter    meter
 }
 
@@ -124,15 +125,14 @@ func (l *ledger) lend(p *party, now time.Duration) *claim {
 	if !ok {
 		return nil
 	}
-	most := min(l.horizon, first+l.mostRun)
-	budget := l.budget(p)
-	end, bytes := first, int64(0)
-	for end < most && !l.taken.Test(uint(end)) && (end == first || bytes+l.size(end) <= budget) {
-		bytes += l.size(end)
-		end++
+	most, budget := min(l.horizon, first+l.mostRun), l.budget(p)
+	run, bytes := []int{first}, l.size(first)
+	for i := first + 1; i < most && !l.taken.Test(uint(i)) && bytes+l.size(i) <= budget; i++ {
+		run = append(run, i)
+		bytes += l.size(i)
 	}
 	p.given = bytes
-	return l.claim(p, first, end, now)
+	return l.claim(p, run, now)
 }
 
 // nextFree finds the first free piece from the given one on, or else from the start.
@@ -184,14 +184,13 @@ func (l *ledger) whole(p *party, now time.Duration) *claim {
 	if !ok || p.open > 0 {
 		return nil
 	}
-	return l.claim(p, first, min(l.fileEnd(first), l.horizon), now)
+	return l.claim(p, Run(first, min(l.fileEnd(first), l.horizon)), now)
 }
 
 // rob lets an idle source take the tail of the claim that would end last, in
-// such a measure that both end together, if that ends it at least twice
-// sooner or saves a noticeable time. When nothing is left of that claim but the piece under way, both
-// race for it; only another host may, as a second request to the same one
-// could spend a signed URL.
+// such a measure that both end together, if that ends it at least twice sooner
+// or saves a noticeable time. When nothing is left of that claim but the piece
+// under way, both race for it.
 func (l *ledger) rob(p *party, now time.Duration) *claim {
 	pace := l.pace(p)
 	victim, eta := l.last(now, func(c *claim) bool { return l.mayRob(p, pace, c, now) })
@@ -199,51 +198,66 @@ func (l *ledger) rob(p *party, now time.Duration) *claim {
 		return nil
 	}
 	speed := l.speed(victim, now)
-	first, bytes := l.tail(victim, (float64(l.rest(victim))-speed*p.latency.Seconds())*pace/(pace+speed), p)
-	race := first == victim.end
+	budget := (float64(l.rest(victim)) - speed*p.latency.Seconds()) * pace / (pace + speed)
+	tail, bytes := l.tail(victim, int64(budget), p)
+	race := len(victim.rest) == 1
 	if race {
-		if victim.race || victim.end-victim.next > 1 || p.host == victim.by.host {
-			return nil
-		}
-		first, bytes = victim.next, float64(l.size(victim.next))
+		tail, bytes = victim.rest, victim.bytes
 	}
-	mine := p.latency.Seconds() + bytes/pace
-	saved := min(eta-mine, bytes/max(speed, 1))
-	if eta < 2*mine && (race || saved < noticeable.Seconds()) {
+	mine := p.latency.Seconds() + float64(bytes)/pace
+	saved := min(eta-mine, float64(bytes)/max(speed, 1))
+	if len(tail) == 0 || eta < 2*mine && (race || saved < noticeable.Seconds()) {
 		return nil
 	}
-	c := l.claim(p, first, victim.end, now)
+	c := l.claim(p, slices.Clone(tail), now)
 	if race {
 		victim.race, c.race = true, true
 	} else {
-		victim.end = first
+		victim.cut(len(tail), bytes)
 	}
 	return c
 }
 
-// tail is where the last pieces of a claim begin that together have at most so
-// many bytes, and how many they have. The piece under way is not among them;
-// an untrusted thief is given one piece at most.
-func (l *ledger) tail(c *claim, budget float64, thief *party) (first int, bytes float64) {
-	most := l.mostRun
+// tail is the last pieces of a claim that together have at most so many bytes,
+// and how many they have. The piece under way is not among them; an untrusted
+// thief is given one piece at most.
+func (l *ledger) tail(c *claim, budget int64, thief *party) (pieces []int, bytes int64) {
+	most := min(l.mostRun, len(c.rest)-1)
 	if !thief.trusted() {
-		most = 1
+		most = min(most, 1)
 	}
-	first = c.end
-	for first > c.next+1 && c.end-first < most && bytes+float64(l.size(first-1)) <= budget {
+	first := len(c.rest)
+	for len(c.rest)-first < most && bytes+l.size(c.rest[first-1]) <= budget {
 		first--
-		bytes += float64(l.size(first))
+		bytes += l.size(c.rest[first])
 	}
-	return first, bytes
+	return c.rest[first:], bytes
 }
 
-// mayRob keeps the connections of one host from robbing one another, unless one of
-// them hangs.
+func (c *claim) cut(pieces int, bytes int64) {
+	c.rest = c.rest[:len(c.rest)-pieces]
+	c.bytes -= bytes
+	c.robbed = true
+}
+
+// mayRob keeps the connections of one host from robbing one another, unless one
+// of them hangs, and from racing at all: a second request for the same bytes
+// could spend a signed URL. A race is joined only when all in it hang.
 func (l *ledger) mayRob(p *party, pace float64, c *claim, now time.Duration) bool {
-	if c.next >= c.end {
+	hangs := func(c *claim) bool { return l.speed(c, now) < pace/4 }
+	switch {
+	case len(c.rest) == 0:
 		return false
+	case c.by.host == p.host:
+		return len(c.rest) > 1 && hangs(c)
+	case c.race:
+		for _, o := range l.claims {
+			if o.race && slices.Contains(o.rest, c.rest[0]) && (o.by == p || !hangs(o)) {
+				return false
+			}
+		}
 	}
-	return c.by.host != p.host || l.speed(c, now) < pace/4
+	return true
 }
 
 // last finds the claim that would end last, and in how many seconds.
@@ -260,13 +274,7 @@ func (l *ledger) last(now time.Duration, ok func(*claim) bool) (victim *claim, e
 }
 
 // rest is how many bytes of a claim are still to come.
-func (l *ledger) rest(c *claim) int64 {
-	var n int64
-	for i := c.next; i < c.end; i++ {
-		n += l.size(i)
-	}
-	return max(n-(c.received-c.begun), 0)
-}
+func (l *ledger) rest(c *claim) int64 { return max(c.bytes-(c.received-c.begun), 0) }
 
 // speed is what a claim runs at. A new one is trusted to run as its source
 // does; later on silence counts as slowness.
@@ -297,16 +305,17 @@ func (l *ledger) pace(p *party) float64 {
 	return sum / float64(n)
 }
 
-func (l *ledger) claim(p *party, first, end int, now time.Duration) *claim {
-	c := &claim{by: p, first: first, next: first, end: end, asked: end, began: now}
+func (l *ledger) claim(p *party, pieces []int, now time.Duration) *claim {
+	c := &claim{by: p, rest: pieces, began: now}
 	c.meter.pause(now)
 	if p.open == 0 {
 		p.each.pause(now)
 	}
 	p.open++
 	p.host.open++
-	p.last = end
-	for i := first; i < end; i++ {
+	p.last = pieces[len(pieces)-1] + 1
+	for _, i := range pieces {
+		c.bytes += l.size(i)
 		l.take(i)
 	}
 	l.claims = append(l.claims, c)
@@ -345,11 +354,14 @@ func (l *ledger) brought(c *claim, piece int) (fresh bool, off []*claim) {
 	}
 	c.by.proven = true
 	c.by.tries = 0
-	c.next, c.begun = piece+1, c.begun+l.size(piece)
+	if i := slices.Index(c.rest, piece); i >= 0 {
+		c.rest = slices.Delete(c.rest, i, i+1)
+		c.bytes -= l.size(piece)
+		c.begun += l.size(piece)
+	}
 	for _, o := range l.claims {
-		robbed := o == c && c.next >= c.end && c.end < c.asked
-		beaten := o != c && o.next == piece && o.end == piece+1
-		if robbed || beaten {
+		beaten := o != c && len(o.rest) == 1 && o.rest[0] == piece
+		if beaten || o == c && o.robbed && len(o.rest) == 0 {
 			off = append(off, o)
 		}
 	}
@@ -359,15 +371,10 @@ func (l *ledger) brought(c *claim, piece int) (fresh bool, off []*claim) {
 // ended closes a claim; what it did not bring and nobody else is bringing is
 // free again.
 func (l *ledger) ended(c *claim) {
-	for i, o := range l.claims {
-		if o == c {
-			l.claims = append(l.claims[:i], l.claims[i+1:]...)
-			break
-		}
-	}
+	l.claims = slices.DeleteFunc(l.claims, func(o *claim) bool { return o == c })
 	c.by.open--
 	c.by.host.open--
-	for i := c.first; i < c.end; i++ {
+	for _, i := range c.rest {
 		if !l.done.Test(uint(i)) && !l.claimed(i) {
 			l.taken.Clear(uint(i))
 			l.free += l.size(i)
@@ -375,16 +382,9 @@ func (l *ledger) ended(c *claim) {
 	}
 }
 
-// claimed tells whether some claim is to bring the piece, which then is that
-// claim's alone.
+// claimed tells whether some claim is to bring the piece.
 func (l *ledger) claimed(piece int) bool {
-	for _, o := range l.claims {
-		if o.next <= piece && piece < o.end {
-			o.race = false
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(l.claims, func(o *claim) bool { return slices.Contains(o.rest, piece) })
 }
 
 // alive tells whether any source may still bring something.
@@ -412,7 +412,7 @@ func (l *ledger) mark(piece int) byte {
 		return '#'
 	}
 	for _, c := range l.claims {
-		if piece < c.next || piece >= c.end {
+		if !slices.Contains(c.rest, piece) {
 			continue
 		}
 		for i, p := range l.parties {

@@ -50,11 +50,11 @@ func (b *board) run(d time.Duration, rates map[*claim]float64) (off []*claim) {
 		for _, c := range slices.Clone(b.claims) {
 			got := c.received + int64(math.Ceil(rates[c]*tick.Seconds()))
 			b.sample(c, b.now, got, 0)
-			for c.next < c.end && c.received-c.begun >= testPiece && !slices.Contains(off, c) {
-				_, o := b.brought(c, c.next)
+			for len(c.rest) > 0 && c.received-c.begun >= testPiece && !slices.Contains(off, c) {
+				_, o := b.brought(c, c.rest[0])
 				off = append(off, o...)
 			}
-			if c.next >= c.end {
+			if len(c.rest) == 0 {
 				b.ended(c)
 			}
 		}
@@ -123,8 +123,8 @@ func TestIdleSourceTakesATail(t *testing.T) {
 	slow, fast := b.add("A"), b.add("B")
 	cs, cf := b.ask(slow), b.ask(fast)
 	b.run(time.Second, map[*claim]float64{cs: 1 * testPiece, cf: 4 * testPiece})
-	b.claim(slow, 2, 12, b.now)
-	b.claim(fast, 12, 14, b.now)
+	b.claim(slow, Run(2, 12), b.now)
+	b.claim(fast, Run(12, 14), b.now)
 	fast.host.limit = 2
 	b.ask(fast) // ten pieces are shared four to one, rounded down
 	b.looks("##AAABBBBBBBBB")
@@ -135,11 +135,11 @@ func TestSlowSourceDoesNotRobAFastOne(t *testing.T) {
 	slow, fast := b.add("A"), b.add("B")
 	cs, cf := b.ask(slow), b.ask(fast)
 	b.run(time.Second, map[*claim]float64{cs: 1 * testPiece, cf: 4 * testPiece})
-	b.claim(slow, 2, 7, b.now)
-	b.claim(fast, 7, 10, b.now)
+	b.claim(slow, Run(2, 7), b.now)
+	b.claim(fast, Run(7, 10), b.now)
 	slow.host.limit = 2
 	if c := b.next(slow, b.now); c != nil {
-		t.Errorf("slow took [%d,%d) from fast: %s", c.first, c.end, b)
+		t.Errorf("slow took %v from fast: %s", c.rest, b)
 	}
 }
 
@@ -148,16 +148,16 @@ func TestSilenceIsSlowness(t *testing.T) {
 	silent, other := b.add("A"), b.add("B")
 	cs, co := b.ask(silent), b.ask(other)
 	b.run(time.Second, map[*claim]float64{cs: 8 * testPiece, co: 1 * testPiece})
-	b.claim(silent, 2, 8, b.now)
-	co = b.claim(other, 8, 20, b.now)
+	b.claim(silent, Run(2, 8), b.now)
+	co = b.claim(other, Run(8, 20), b.now)
 	other.host.limit = 2
 	if c := b.next(other, b.now); c != nil {
 		t.Fatalf("robbed a source that has only just been asked: %s", b)
 	}
 	b.run(5*time.Second, map[*claim]float64{co: 1 * testPiece})
 	c := b.ask(other)
-	if c.first != 3 {
-		t.Errorf("took from %d, want all but the piece under way", c.first)
+	if c.rest[0] != 3 {
+		t.Errorf("took %v, want all but the piece under way", c.rest)
 	}
 }
 
@@ -197,7 +197,7 @@ func TestRobbedSourceStopsWhereItWasRobbed(t *testing.T) {
 	a, z := b.add("A"), b.add("B")
 	ca, cz := b.ask(a), b.ask(z)
 	b.run(time.Second, map[*claim]float64{ca: testPiece, cz: testPiece})
-	long := b.claim(a, 2, 6, b.now)
+	long := b.claim(a, Run(2, 6), b.now)
 	thief := b.ask(z)
 	b.looks("##AABB")
 	off := b.run(2*time.Second, map[*claim]float64{long: testPiece})
@@ -213,10 +213,10 @@ func TestWhatASourceDroppedIsFreeAgain(t *testing.T) {
 	a := b.add("A")
 	c := b.ask(a)
 	b.run(time.Second, map[*claim]float64{c: testPiece})
-	c = b.claim(a, 1, 8, b.now)
+	c = b.claim(a, Run(1, 8), b.now)
 	b.brought(c, 1)
 	b.brought(c, 3) // piece 2 was wrong
-	b.looks("##.#AAAA")
+	b.looks("##A#AAAA")
 	b.ended(c)
 	b.looks("##.#....")
 	if b.free != 5*testPiece {
@@ -233,8 +233,8 @@ func TestStreamOnlySourceWaitsForTheOthersToGo(t *testing.T) {
 	}
 	ranged.gone = true
 	c := b.ask(stream)
-	if c.first != 1 || c.end != 6 {
-		t.Errorf("asked for [%d,%d), want [1,6)", c.first, c.end)
+	if !slices.Equal(c.rest, Run(1, 6)) {
+		t.Errorf("asked for %v, want 1 to 5", c.rest)
 	}
 }
 

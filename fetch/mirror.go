@@ -97,14 +97,18 @@ type segment struct {
 	front      bool // may be read from the front of the file
 }
 
+// segments cuts a lease where its run of pieces or a file ends.
 func (m *Mirror) segments(l Lease) iter.Seq[segment] {
 	return func(yield func(segment) bool) {
-		for first := l.First; first < l.End; {
-			start := m.manifest.Span(first)
-			_, end := m.manifest.Pieces(start.File)
-			end = min(end, l.End)
-			last := m.manifest.Span(end - 1)
-			s := segment{file: start.File, first: first, end: end, bytes: byteRange{
+		for rest := l.Pieces; len(rest) > 0; {
+			start := m.manifest.Span(rest[0])
+			_, fileEnd := m.manifest.Pieces(start.File)
+			n := 1
+			for n < len(rest) && rest[n] == rest[0]+n && rest[n] < fileEnd {
+				n++
+			}
+			last := m.manifest.Span(rest[n-1])
+			s := segment{file: start.File, first: rest[0], end: rest[0] + n, bytes: byteRange{
 				first: start.Offset,
 				end:   last.Offset + int64(last.Size),
 				size:  m.manifest.Files[start.File].Size,
@@ -112,7 +116,7 @@ func (m *Mirror) segments(l Lease) iter.Seq[segment] {
 			if !yield(s) {
 				return
 			}
-			first = end
+			rest = rest[n:]
 		}
 	}
 }

@@ -43,8 +43,9 @@ type Source interface {
 
 // Lease is the work one source has been given, over one connection.
 type Lease struct {
-	// First and End bound a run of pieces [First, End). It may span files.
-	First, End int
+	// Pieces are the ones to bring, in the order in which they are wanted. Of
+	// a mirror they are one run as a rule; it may span files.
+	Pieces []int
 
 	// Buffer returns memory for one piece of n bytes, waiting until there is
 	// some. It fails only when ctx ends.
@@ -96,4 +97,13 @@ func faultf(kind FaultKind, format string, args ...any) *Fault {
 func AsFault(err error) *Fault {
 	f, _ := errors.AsType[*Fault](err)
 	return f
+}
+
+// Run is the pieces [first, end), as a [Lease] names them.
+func Run(first, end int) []int {
+	pieces := make([]int, 0, end-first)
+	for i := first; i < end; i++ {
+		pieces = append(pieces, i)
+	}
+	return pieces
 }

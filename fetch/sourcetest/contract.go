@@ -109,7 +109,7 @@ func (s *subject) bring(ctx context.Context, first, end int, until func(piece in
 	var lent [][]byte
 	var received, yielded int
 	lease := fetch.Lease{
-		First: first, End: end,
+		Pieces: fetch.Run(first, end),
 		Buffer: func(_ context.Context, n int) ([]byte, error) {
 			lent = append(lent, make([]byte, n))
 			return lent[len(lent)-1], nil
@@ -227,7 +227,7 @@ func testBufferWaits(t *testing.T, s *subject) {
 	defer cancel()
 	given := false
 	lease := fetch.Lease{
-		End: s.manifest.NumPieces(),
+		Pieces: fetch.Run(0, s.manifest.NumPieces()),
 		Buffer: func(ctx context.Context, n int) ([]byte, error) {
 			if !given {
 				given = true
