@@ -96,15 +96,10 @@ func (f *File) flush() error {
 	if err := f.syncData(filesOf(f.m, batch)); err != nil {
 		return f.note(err)
 	}
-	f.claim(batch)
-	return f.note(f.journal.advance(f.durable))
-}
-
-// claim notes that the pieces are durable.
-func (f *File) claim(pieces []int) {
-	for _, piece := range pieces {
+	for _, piece := range batch {
 		f.durable.Set(uint(piece))
 	}
+	return f.note(f.journal.advance(f.durable))
 }
 
 // take takes over the pieces that no sync has covered.

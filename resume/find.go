@@ -64,7 +64,7 @@ func Load(path string) (Pending, error) {
 	}
 	m, err := verify.Parse(r.origin.Raw)
 	if err != nil {
-		return Pending{}, damaged(pl, err)
+		return Pending{}, damaged(pl, fmt.Errorf("%w: %v", errDamaged, err)) // what %w would say of a manifest is not meant
 	}
 	p := Pending{Path: pl.final, Part: pl.part, Origin: r.origin, Manifest: m}
 	if _, err := os.Lstat(pl.part); err == nil {

@@ -59,15 +59,13 @@ func (f *File) complete() error {
 	if err != nil {
 		return f.note(err)
 	}
-	batch, err := f.take()
-	if err != nil {
-		return err
-	}
-	files := append(changed, filesOf(f.m, batch)...)
+	// The pieces stay pending: should the rename fail, Close records them.
+	f.mu.Lock()
+	files := append(changed, filesOf(f.m, f.pending)...)
+	f.mu.Unlock()
 	if err := f.part.sync(files); err != nil {
 		return f.note(err)
 	}
-	f.claim(batch)
 	if err := f.part.dress(); err != nil {
 		return err
 	}
@@ -95,16 +93,19 @@ func (f *File) rename() error {
 func (f *File) replaceFolder() error {
 	// After the exchange the old folder has the part's name, so nothing may
 	// be claimed of it.
-	if err := f.journal.rewrite(f.origin, bitset.New(f.durable.Len())); err != nil {
+	if err := f.journal.rewrite(f.origin, bitset.New(f.stored.Len())); err != nil {
 		return err
 	}
 	done, err := exchange(f.at.part, f.at.final)
-	if done {
+	if done && err == nil {
 		f.replaced = f.at.part
-		return fail("rename", f.at.part, err)
+		return nil
 	}
-	if err := f.journal.rewrite(f.origin, f.durable); err != nil {
+	if err := f.journal.rewrite(f.origin, f.stored); err != nil {
 		return err
+	}
+	if done {
+		return fail("rename", f.at.part, err)
 	}
 	f.replaced = f.at.final + oldSuffix
 	if err := os.Rename(f.at.final, f.replaced); err != nil {

@@ -11,13 +11,8 @@ import (
 	"github.com/shoal-dl/shoal/verify"
 )
 
-const (
-	// maxOpen is how many files of a folder are kept open between uses.
-	maxOpen = 64
-	// manyFiles is from how many files on one call to sync the file system
-	// is cheaper than one for each.
-	manyFiles = 16
-)
+// maxOpen is how many files of a folder are kept open between uses.
+const maxOpen = 64
 
 // part is the data of a download: NAME.shoal-part until seal renames it, the
 // final path from then on. It opens the files of a folder as they are needed
@@ -30,7 +25,6 @@ type part struct {
 	sealed bool            // in place: read only
 	shut   bool            // closed for good
 	root   *os.Root        // of a folder, so that no link in it leads out; opened when needed
-	top    *os.File        // the folder itself, open from before the first write until sealed
 	open   map[int]*handle // by file
 	clock  int64           // counts uses of handles
 	made   map[string]bool // folders in root, slash-separated; true = entries not yet synced
@@ -66,16 +60,9 @@ func (p *part) create() error {
 // openRoot opens the folder if it is not open. p.mu is held.
 func (p *part) openRoot() (err error) {
 	if p.root == nil {
-		if p.root, err = os.OpenRoot(p.path); err != nil {
-			return fail("open", p.path, err)
-		}
+		p.root, err = os.OpenRoot(p.path)
 	}
-	if p.top == nil && !p.sealed {
-		if p.top, err = p.root.Open("."); err != nil {
-			return fail("open", p.path, err)
-		}
-	}
-	return nil
+	return fail("open", p.path, err)
 }
 
 // writeAt writes data at the beginning of span.
@@ -271,10 +258,7 @@ func (p *part) closeRoot() error {
 		return nil
 	}
 	err := p.root.Close()
-	if p.top != nil {
-		err = errors.Join(err, p.top.Close())
-	}
-	p.root, p.top = nil, nil
+	p.root = nil
 	return fail("close", p.path, err)
 }
 

@@ -103,11 +103,7 @@ func check(ctx context.Context, m *verify.Manifest, root string, o Options) (ver
 	if o.Total != nil {
 		o.Total(m.Size())
 	}
-	progress := o.Progress
-	if progress == nil {
-		progress = func(int64) {}
-	}
-	checked, err := m.Check(ctx, root, progress)
+	checked, err := m.Check(ctx, root, o.Progress)
 	if err != nil {
 		return verify.Checked{}, stopped(ctx, "check", root, err)
 	}

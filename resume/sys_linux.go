@@ -29,13 +29,6 @@ func startWriteback(f *os.File) {
 	_ = unix.SyncFileRange(int(f.Fd()), 0, 0, unix.SYNC_FILE_RANGE_WRITE)
 }
 
-// syncAll makes the whole file system that top lies on durable, and reports
-// what went wrong on it since top was opened (Linux 5.8). It tells whether
-// there is such a call.
-func syncAll(top *os.File) (bool, error) {
-	return true, unix.Syncfs(int(top.Fd()))
-}
-
 // renameNew renames from to to unless something is there: then fs.ErrExist.
 func renameNew(from, to string) error {
 	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)

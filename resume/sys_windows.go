@@ -52,9 +52,6 @@ func reserve(f *os.File, size int64) error { return f.Truncate(size) }
 // startWriteback does nothing: Windows has no such call.
 func startWriteback(*os.File) {}
 
-// syncAll tells that there is no call to sync one file system.
-func syncAll(*os.File) (bool, error) { return false, nil }
-
 // renameNew renames from to to unless something is there: then fs.ErrExist.
 func renameNew(from, to string) error {
 	a, err := windows.UTF16PtrFromString(from)

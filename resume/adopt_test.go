@@ -1,0 +1,136 @@
+package resume
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/bits-and-blooms/bitset"
+)
+
+// stored puts c in place at path.
+func (c *content) stored(t testing.TB, path string) {
+	t.Helper()
+	f := c.open(t, path, Options{})
+	c.put(t, f)
+	must(t, f.Finish())
+	must(t, f.Close())
+}
+
+// adopt checks what is at path and adopts it.
+func (c *content) adopt(t testing.TB, path string) *File {
+	t.Helper()
+	good := bitset.New(uint(c.NumPieces()))
+	if _, err := os.Lstat(path); err == nil {
+		checked, err := c.Check(t.Context(), path, nil)
+		must(t, err)
+		good = checked.Good
+	}
+	f, err := Adopt(t.Context(), c.Manifest, c.origin, path, good)
+	must(t, err)
+	t.Cleanup(func() { _ = f.Close() })
+	return f
+}
+
+func TestAdoptFile(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		damage func(t *testing.T, path string)
+		want   string
+	}{
+		{"a flipped bit", func(t *testing.T, path string) { overwriteAt(t, path, pieceSize) }, "#.##"},
+		{"cut", func(t *testing.T, path string) { must(t, os.Truncate(path, pieceSize+1)) }, "#..."},
+		{"grown", func(t *testing.T, path string) { must(t, os.Truncate(path, 9*pieceSize)) }, "####"},
+		{"emptied", func(t *testing.T, path string) { must(t, os.Truncate(path, 0)) }, "...."},
+		{"gone", func(t *testing.T, path string) { must(t, os.Remove(path)) }, "...."},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := oneFile(t, "a.iso", 1, 3*pieceSize+2)
+			path := filepath.Join(t.TempDir(), "a.iso")
+			c.stored(t, path)
+			test.damage(t, path)
+			f := c.adopt(t, path)
+			has(t, f, test.want)
+			for i := range c.data {
+				if !f.Have().Test(uint(i)) {
+					c.put(t, f, i)
+				}
+			}
+			must(t, f.Finish())
+			c.inPlace(t, path)
+		})
+	}
+}
+
+func TestAdoptFolder(t *testing.T) {
+	c := newContent(t, 1, someFiles)
+	path := filepath.Join(t.TempDir(), "folder")
+	c.stored(t, path)
+	must(t, os.WriteFile(filepath.Join(path, "mine"), []byte("mine"), 0o644))
+	overwriteAt(t, filepath.Join(path, "z/exact"), 0)
+	must(t, os.RemoveAll(filepath.Join(path, "deep/er")))
+	must(t, os.Truncate(filepath.Join(path, "small"), 18))
+	f := c.adopt(t, path)
+	has(t, f, "..#####.#")
+	c.put(t, f)
+	must(t, f.Finish())
+	c.inPlace(t, path)
+	if got, _ := os.ReadFile(filepath.Join(path, "mine")); string(got) != "mine" {
+		t.Errorf("the user's own file is now %q", got)
+	}
+}
+
+func TestAdoptGivesBack(t *testing.T) {
+	c := oneFile(t, "a.iso", 1, 4*pieceSize)
+	path := filepath.Join(t.TempDir(), "a.iso")
+	c.stored(t, path)
+	overwriteAt(t, path, 0)
+	overwriteAt(t, path, pieceSize)
+	f := c.adopt(t, path)
+	c.put(t, f, 1)
+	must(t, f.Close())
+	noLitter(t, path)
+	has(t, c.adopt(t, path), ".###")
+}
+
+func TestKilledAdoptionIsResumable(t *testing.T) {
+	c, dir := childDir(t, map[string]fileSpec{"content": {4 * pieceSize, 0o644}})
+	path := filepath.Join(dir, "out")
+	c.stored(t, path)
+	overwriteAt(t, path, 0)
+	f := c.adopt(t, path)
+	// What a kill leaves: all that is on the disk now, and no lock.
+	must(t, f.journal.file.Close())
+	p, err := Load(path)
+	must(t, err)
+	if p.Have != 3*pieceSize {
+		t.Errorf("the record claims %d bytes", p.Have)
+	}
+	g := c.open(t, path, Options{})
+	has(t, g, ".###")
+	c.put(t, g, 0)
+	must(t, g.Finish())
+	c.inPlace(t, path)
+}
+
+func TestAdoptRefuses(t *testing.T) {
+	c := oneFile(t, "a.iso", 1, 2*pieceSize)
+	none := bitset.New(2)
+	dir := t.TempDir()
+
+	path := filepath.Join(dir, "pending")
+	c.interrupted(t, path, 0)
+	must(t, os.WriteFile(path, []byte("x"), 0o644))
+	before := tree(t, dir)
+	_, err := Adopt(t.Context(), c.Manifest, c.origin, path, none)
+	diskError(t, err, ErrExists)
+	if after := tree(t, dir); after != before {
+		t.Errorf("was\n%s, is\n%s", before, after)
+	}
+
+	path = filepath.Join(dir, "folder")
+	must(t, os.Mkdir(path, 0o755))
+	_, err = Adopt(t.Context(), c.Manifest, c.origin, path, none)
+	diskError(t, err, ErrExists)
+	noLitter(t, path)
+}

@@ -1,0 +1,88 @@
+package resume
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func TestLoad(t *testing.T) {
+	c := newContent(t, 1, someFiles)
+	path := filepath.Join(t.TempDir(), "folder")
+	c.interrupted(t, path, 0, 6)
+	for _, name := range []string{path, path + partSuffix, path + stateSuffix, path + "/"} {
+		p, err := Load(name)
+		must(t, err)
+		if p.Path != path || p.Part != path+partSuffix || !p.Origin.equal(c.origin) {
+			t.Errorf("Load(%q): %q in %q from %q", name, p.Path, p.Part, p.Origin.URL)
+		}
+		if want := int64(pieceSize + 17); p.Manifest.ID() != c.ID() || p.Have != want {
+			t.Errorf("Load(%q): %d bytes of %v, want %d of %v", name, p.Have, p.Manifest.ID(), want, c.ID())
+		}
+	}
+	// What Load returns is all it takes to go on.
+	p, err := Load(path)
+	must(t, err)
+	f, err := Open(t.Context(), p.Manifest, p.Origin, p.Path, Options{})
+	must(t, err)
+	defer f.Close()
+	c.put(t, f)
+	must(t, f.Finish())
+	c.inPlace(t, path)
+}
+
+func TestLoadRefuses(t *testing.T) {
+	c := oneFile(t, "a.iso", 1, 2*pieceSize)
+	dir := t.TempDir()
+	c.interrupted(t, filepath.Join(dir, "torn"), 0)
+	overwriteAt(t, filepath.Join(dir, "torn"+stateSuffix), 25)
+	head, _ := appendHead(nil, Origin{URL: "u", Raw: []byte("no manifest")})
+	must(t, os.WriteFile(filepath.Join(dir, "senseless"+stateSuffix), head, 0o600))
+	must(t, os.Mkdir(filepath.Join(dir, "folder"+stateSuffix), 0o700))
+	for name, want := range map[string]error{
+		"none":      fs.ErrNotExist,
+		"torn":      errDamaged,
+		"senseless": errDamaged,
+		"folder":    ErrExists,
+	} {
+		_, err := Load(filepath.Join(dir, name))
+		diskError(t, err, want)
+	}
+}
+
+func TestFind(t *testing.T) {
+	a, b := oneFile(t, "a.iso", 1, 2*pieceSize), newContent(t, 2, someFiles)
+	dir := t.TempDir()
+	b.interrupted(t, filepath.Join(dir, "b"), 1)
+	a.interrupted(t, filepath.Join(dir, "a"), 1)
+	a.interrupted(t, filepath.Join(dir, "gone"), 1)
+	must(t, os.Remove(filepath.Join(dir, "gone"+partSuffix)))
+	for _, name := range []string{"begun" + stateSuffix, "x.state", "y" + partSuffix} {
+		must(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
+	}
+	names := func(found []Pending) (names string) {
+		for _, p := range found {
+			names += filepath.Base(p.Path) + " "
+		}
+		return names
+	}
+	found, err := Find(dir)
+	must(t, err)
+	if got := names(found); got != "a b gone " {
+		t.Fatalf("found %s", got)
+	}
+	if found[2].Have != 0 {
+		t.Errorf("has %d bytes of a part that is gone", found[2].Have)
+	}
+
+	must(t, os.WriteFile(filepath.Join(dir, "bad"+stateSuffix), []byte("x"), 0o600))
+	found, err = Find(dir)
+	if got := names(found); got != "a b gone " || !errors.Is(err, errDamaged) {
+		t.Errorf("beside a damaged record found %s, %v", got, err)
+	}
+	if _, err := Find(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Find where nothing is: %v", err)
+	}
+}
