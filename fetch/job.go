@@ -150,10 +150,12 @@ func (r *running) count() {
 	if r.Have == nil {
 		return
 	}
+	var n int64
 	for i, ok := r.Have.NextSet(0); ok; i, ok = r.Have.NextSet(i + 1) {
-		r.Gauges.Done.Add(int64(r.Manifest.Span(int(i)).Size))
+		n += int64(r.Manifest.Span(int(i)).Size)
 	}
-	r.Gauges.FromDisk.Store(r.Gauges.Done.Load())
+	r.Gauges.Done.Store(n)
+	r.Gauges.FromDisk.Store(n)
 }
 
 // join enters a source; mirrors on the same host share its connections.
