@@ -60,6 +60,13 @@ type Job struct {
 	Observer Observer
 	Gauges   *Gauges
 
+	// Crowd is where peers come from while the job runs; nil for none. With
+	// one, the job does not fail for want of a source before Linger has passed
+	// without any.
+	Crowd  Crowd
+	Prefer Preference
+	Linger time.Duration
+
 	Connections int       // most connections to one mirror host
 	Retries     int       // tries in a row without progress before a source is dropped
 	Deadline    time.Time // as in the context's; judges Retry-After. Zero for none
@@ -76,7 +83,7 @@ func (j *Job) Run(ctx context.Context) error {
 		Job: j, ctx: ctx, started: time.Now(),
 		pool:   newPool(j.Manifest.PieceSize, len(j.Sources)),
 		events: make(chan event),
-		state:  map[*party]*sourceState{},
+		hosts:  map[string]*host{},
 	}
 	r.ledger = newLedger(j.Manifest.NumPieces(),
 		func(i int) int64 { return int64(j.Manifest.Span(i).Size) },
@@ -84,9 +91,12 @@ func (j *Job) Run(ctx context.Context) error {
 		j.Have)
 	r.ledger.mostOpen = r.pool.leases()
 	r.count()
-	hosts := map[string]*host{}
+	r.ledger.prefer = j.Prefer
+	if j.Crowd != nil {
+		r.ledger.rank = j.Crowd.Rank
+	}
 	for _, s := range j.Sources {
-		r.join(s, hosts)
+		r.join(s)
 	}
 	err := r.loop()
 	stop(cmp.Or(err, errCalledOff))
@@ -103,17 +113,19 @@ type running struct {
 	pool    *pool
 	events  chan event
 	parties []*sourceState
-	state   map[*party]*sourceState
+	hosts   map[string]*host
 	leases  []*lease
-	wrong   bool // a source sent wrong bytes
+	wrong   bool          // a source sent wrong bytes
+	hope    time.Duration // when there was last a source to wait for
 }
 
 // sourceState is a source and what the user was told of it.
 type sourceState struct {
 	Source
-	party  *party
-	joined bool
-	reason string // why it left, or its last fault
+	party   *party
+	joined  bool
+	reason  string // why it left, or its last fault
+	version uint64 // of what a peer has, when we last looked
 }
 
 // lease is a Lease under way, with the goroutine that brings it.
@@ -158,29 +170,35 @@ func (r *running) count() {
 	r.Gauges.FromDisk.Store(n)
 }
 
-// join enters a source; mirrors on the same host share its connections.
-func (r *running) join(s Source, hosts map[string]*host) {
-	name, most := s.Name(), 1
+// join enters a source; mirrors on the same host share its connections. A peer
+// holds two leases, so that it never waits for the next one.
+func (r *running) join(s Source) *sourceState {
+	name, h := s.Name(), newHost(2)
 	if s.Kind() == KindMirror {
-		name, most = hostOf(name), max(r.Connections, 1)
+		name, h = hostOf(name), newHost(max(r.Connections, 1))
+	} else {
+		h.limit = h.most
 	}
-	h := hosts[name]
-	if h == nil {
-		h = newHost(most)
-		hosts[name] = h
+	if old := r.hosts[name]; old != nil {
+		h = old
 	}
+	r.hosts[name] = h
 	st := &sourceState{Source: s, party: r.ledger.join(s.Name(), h)}
 	r.parties = append(r.parties, st)
-	r.state[st.party] = st
+	return st
 }
 
 // loop owns the ledger until everything is there or nothing more can come.
 func (r *running) loop() error {
 	clock := time.NewTicker(tick)
 	defer clock.Stop()
-	var moved <-chan struct{}
+	var moved, news <-chan struct{}
 	if w, ok := r.Store.(Windowed); ok {
 		moved = w.Moved()
+	}
+	if r.Crowd != nil {
+		news = r.Crowd.News()
+		r.meet()
 	}
 	for {
 		if err := r.assign(); err != nil {
@@ -189,7 +207,7 @@ func (r *running) loop() error {
 		switch {
 		case r.ledger.left == 0:
 			return nil
-		case !r.ledger.alive() && len(r.leases) == 0:
+		case r.hopeless():
 			return r.failure()
 		}
 		select {
@@ -200,10 +218,21 @@ func (r *running) loop() error {
 		case <-clock.C:
 			r.sample()
 		case <-moved:
+		case <-news:
+			r.meet()
 		case <-r.ctx.Done():
 			return context.Cause(r.ctx)
 		}
 	}
+}
+
+// hopeless tells that nothing is under way and nobody left to wait for.
+func (r *running) hopeless() bool {
+	if len(r.leases) > 0 || r.ledger.alive() {
+		r.hope = r.now()
+		return false
+	}
+	return r.Crowd == nil || r.now()-r.hope > r.Linger
 }
 
 // assign puts every source to work that can take some.
@@ -233,6 +262,7 @@ func (r *running) start(s *sourceState, c *claim) {
 	ctx, cancel := context.WithCancelCause(r.ctx)
 	l := &lease{claim: c, source: s, cancel: cancel, began: time.Now()}
 	r.leases = append(r.leases, l)
+	r.tell(c)
 	go r.bring(ctx, l)
 }
 
@@ -300,6 +330,7 @@ func (r *running) sample() {
 	for _, s := range r.parties {
 		s.party.host.tick(r.now())
 	}
+	r.ledger.weigh(r.now())
 }
 
 func (r *running) read(l *lease) {
@@ -326,7 +357,7 @@ func (r *running) brought(l *lease, piece int) {
 		l.source.joined = true
 		r.Observer.SourceChanged(l.source.Source, StateJoined, "")
 	}
-	fresh, off := r.ledger.brought(l.claim, piece)
+	fresh, off := r.ledger.brought(l.claim, piece, r.now())
 	r.account(l, piece, fresh)
 	for _, o := range r.leases {
 		if slices.Contains(off, o.claim) {
@@ -342,6 +373,10 @@ func (r *running) account(l *lease, piece int, fresh bool) {
 	case !fresh:
 		r.Gauges.Wasted.Add(n)
 		return
+	case r.Crowd != nil:
+		r.Crowd.Have(piece)
+	}
+	switch {
 	case l.source.Kind() == KindMirror:
 		r.Gauges.FromMirrors.Add(n)
 	default:
@@ -365,6 +400,9 @@ func (r *running) wrongPiece(l *lease, piece int) {
 		s.reason += " (" + c.Changed() + ")"
 	}
 	r.Observer.SourceChanged(s.Source, StateBanned, s.reason)
+	if s.party.have != nil {
+		r.Crowd.Ban(s.Source, s.reason)
+	}
 	for _, o := range r.leases {
 		if o.source == s {
 			o.cancel(errCalledOff)
@@ -376,6 +414,7 @@ func (r *running) wrongPiece(l *lease, piece int) {
 func (r *running) ended(l *lease, err error) {
 	r.leases = slices.DeleteFunc(r.leases, func(o *lease) bool { return o == l })
 	r.ledger.ended(l.claim)
+	r.untell(l.claim)
 	f := AsFault(err)
 	if f == nil {
 		return
@@ -399,7 +438,7 @@ func (r *running) drain() {
 		case e.ended:
 			r.leases = slices.DeleteFunc(r.leases, func(o *lease) bool { return o == e.lease })
 		case e.err == nil:
-			fresh, _ := r.ledger.brought(e.lease.claim, e.piece)
+			fresh, _ := r.ledger.brought(e.lease.claim, e.piece, r.now())
 			r.account(e.lease, e.piece, fresh)
 		}
 	}

@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -38,6 +39,9 @@ type ledger struct {
 
 	parties []*party
 	claims  []*claim
+
+	manners
+	rank func(piece int) uint64 // our own in the crowd; nil without one
 }
 
 // party is a source as the ledger sees it.
@@ -47,6 +51,9 @@ type party struct {
 	proven  bool // has brought a right piece
 	noRange bool // can only be read from the front of a file to its end
 	gone    bool // dropped for the session
+
+	have, fetching *bitset.BitSet         // of a peer; nil of a mirror, which has everything
+	rank           func(piece int) uint64 // of a peer
 
 	open    int           // claims it holds
 	last    int           // where its last claim ended: asking on from there keeps its requests long
@@ -61,6 +68,9 @@ type party struct {
 // trusted tells whether the party brought a right piece and has not failed
 // since; another one is given one piece at a time.
 func (p *party) trusted() bool { return p.proven && p.tries == 0 }
+
+// has tells whether the party has a piece to bring.
+func (p *party) has(piece int) bool { return p.have == nil || p.have.Test(uint(piece)) }
 
 // claim is a lease under way.
 type claim struct {
@@ -113,10 +123,25 @@ func (l *ledger) next(p *party, now time.Duration) *claim {
 	case p.noRange:
 		return l.whole(p, now)
 	}
-	if c := l.lend(p, now); c != nil {
+	if c := l.offer(p, now); c != nil {
 		return c
 	}
 	return l.rob(p, now)
+}
+
+// offer gives p free pieces, chosen by what sort of source it is and by whether
+// there is a crowd.
+func (l *ledger) offer(p *party, now time.Duration) *claim {
+	switch {
+	case p.have != nil:
+		return l.lendRare(p, now)
+	case l.rank != nil && l.spared():
+		return l.lendUnwanted(p, now)
+	case l.rank != nil && p.last == 0:
+		// Never front to back into a swarm: it leaves peers with nothing to trade.
+		p.last = rand.IntN(l.pieces)
+	}
+	return l.lend(p, now)
 }
 
 // lend gives p a run of pieces that nobody has been asked for.
@@ -155,7 +180,11 @@ func (l *ledger) budget(p *party) int64 {
 	}
 	// One more connection is not trusted to add to the rate of its host.
 	pace := l.pace(p) * float64(max(p.open, 1)) / float64(p.open+1)
-	worth := min(pace*leaseTime.Seconds(), float64(p.given)*leaseGrowth)
+	seconds := leaseTime.Seconds()
+	if len(l.neighbours()) > 0 {
+		seconds = crowdLease.Seconds()
+	}
+	worth := min(pace*seconds, float64(p.given)*leaseGrowth)
 	var all float64
 	for _, q := range l.parties {
 		if !q.gone && !q.noRange {
@@ -201,7 +230,7 @@ func (l *ledger) rob(p *party, now time.Duration) *claim {
 	budget := (float64(l.rest(victim)) - speed*p.latency.Seconds()) * pace / (pace + speed)
 	tail, bytes := l.tail(victim, int64(budget), p)
 	race := len(victim.rest) == 1
-	if race {
+	if race && p.has(victim.rest[0]) {
 		tail, bytes = victim.rest, victim.bytes
 	}
 	mine := p.latency.Seconds() + float64(bytes)/pace
@@ -209,12 +238,13 @@ func (l *ledger) rob(p *party, now time.Duration) *claim {
 	if len(tail) == 0 || eta < 2*mine && (race || saved < noticeable.Seconds()) {
 		return nil
 	}
-	c := l.claim(p, slices.Clone(tail), now)
 	if race {
-		victim.race, c.race = true, true
+		victim.race = true
 	} else {
-		victim.cut(len(tail), bytes)
+		victim.cut(tail, bytes)
 	}
+	c := l.claim(p, slices.Clone(tail), now)
+	c.race = race
 	return c
 }
 
@@ -226,16 +256,23 @@ func (l *ledger) tail(c *claim, budget int64, thief *party) (pieces []int, bytes
 	if !thief.trusted() {
 		most = min(most, 1)
 	}
-	first := len(c.rest)
-	for len(c.rest)-first < most && bytes+l.size(c.rest[first-1]) <= budget {
-		first--
-		bytes += l.size(c.rest[first])
+	for i := len(c.rest) - 1; i > 0 && len(pieces) < most; i-- {
+		n := l.size(c.rest[i])
+		if bytes+n > budget {
+			break
+		}
+		if thief.has(c.rest[i]) {
+			pieces = append(pieces, c.rest[i])
+			bytes += n
+		}
 	}
-	return c.rest[first:], bytes
+	slices.Reverse(pieces)
+	return pieces, bytes
 }
 
-func (c *claim) cut(pieces int, bytes int64) {
-	c.rest = c.rest[:len(c.rest)-pieces]
+// cut takes pieces out of a claim.
+func (c *claim) cut(pieces []int, bytes int64) {
+	c.rest = slices.DeleteFunc(c.rest, func(i int) bool { return slices.Contains(pieces, i) })
 	c.bytes -= bytes
 	c.robbed = true
 }
@@ -247,6 +284,8 @@ func (l *ledger) mayRob(p *party, pace float64, c *claim, now time.Duration) boo
 	hangs := func(c *claim) bool { return l.speed(c, now) < pace/4 }
 	switch {
 	case len(c.rest) == 0:
+		return false
+	case p.have == nil && c.by.have != nil && l.spared():
 		return false
 	case c.by.host == p.host:
 		return len(c.rest) > 1 && hangs(c)
@@ -345,7 +384,8 @@ func (l *ledger) sample(c *claim, now time.Duration, received int64, latency tim
 // brought notes that a claim's source brought a right piece. It tells whether
 // the piece was missing until now, and which claims have nothing left to
 // bring and are to be called off.
-func (l *ledger) brought(c *claim, piece int) (fresh bool, off []*claim) {
+func (l *ledger) brought(c *claim, piece int, now time.Duration) (fresh bool, off []*claim) {
+	l.moved = now
 	fresh = !l.done.Test(uint(piece))
 	if fresh {
 		l.take(piece)
@@ -389,12 +429,9 @@ func (l *ledger) claimed(piece int) bool {
 
 // alive tells whether any source may still bring something.
 func (l *ledger) alive() bool {
-	for _, p := range l.parties {
-		if !p.gone {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(l.parties, func(p *party) bool {
+		return !p.gone && (p.have == nil || p.have.DifferenceCardinality(l.done) > 0)
+	})
 }
 
 // String draws the pieces: free ".", done "#", and the letter of the party

@@ -51,7 +51,7 @@ func (b *board) run(d time.Duration, rates map[*claim]float64) (off []*claim) {
 			got := c.received + int64(math.Ceil(rates[c]*tick.Seconds()))
 			b.sample(c, b.now, got, 0)
 			for len(c.rest) > 0 && c.received-c.begun >= testPiece && !slices.Contains(off, c) {
-				_, o := b.brought(c, c.rest[0])
+				_, o := b.brought(c, c.rest[0], b.now)
 				off = append(off, o...)
 			}
 			if len(c.rest) == 0 {
@@ -214,8 +214,8 @@ func TestWhatASourceDroppedIsFreeAgain(t *testing.T) {
 	c := b.ask(a)
 	b.run(time.Second, map[*claim]float64{c: testPiece})
 	c = b.claim(a, Run(1, 8), b.now)
-	b.brought(c, 1)
-	b.brought(c, 3) // piece 2 was wrong
+	b.brought(c, 1, b.now)
+	b.brought(c, 3, b.now) // piece 2 was wrong
 	b.looks("##A#AAAA")
 	b.ended(c)
 	b.looks("##.#....")
@@ -276,7 +276,7 @@ func TestPatience(t *testing.T) {
 				t.Fatal("dropped in spite of progress")
 			}
 			b.now = a.notBefore
-			b.brought(b.ask(a), i)
+			b.brought(b.ask(a), i, b.now)
 			b.ended(b.claims[0])
 		}
 	})

@@ -1,0 +1,123 @@
+package fetch
+
+import (
+	"slices"
+	"time"
+
+	"github.com/bits-and-blooms/bitset"
+)
+
+// Partial is a Source that has only some of the pieces: a peer.
+type Partial interface {
+	Source
+
+	// Look shows the pieces that the peer has, and those it is fetching from
+	// mirrors, for as long as f runs.
+	Look(f func(have, fetching *bitset.BitSet))
+
+	// Version changes whenever Look would show something else.
+	Version() uint64
+
+	// Rank is a hash of the peer and a piece, the same to all who know the
+	// peer (rendezvous hashing, Thaler and Ravishankar 1998).
+	Rank(piece int) uint64
+}
+
+// Crowd is the neighbours of a job: where peers come from, and who is told
+// what we are doing.
+type Crowd interface {
+	// News receives a value when the peers, or what one of them has, changed.
+	News() <-chan struct{}
+	// Peers are the live ones; a peer is the same value every time.
+	Peers() []Partial
+	// Rank is our own, as our peers compute it.
+	Rank(piece int) uint64
+
+	// Have tells that a piece was proven and stored.
+	Have(piece int)
+	// Fetching tells that we are getting pieces from a mirror; Unfetching,
+	// that we are no longer, and that they did not come.
+	Fetching(pieces []int)
+	Unfetching(pieces []int)
+	// Ban ends the connection to a peer that sent wrong bytes, and keeps its
+	// address away.
+	Ban(p Source, reason string)
+}
+
+// Preference is whom a job would rather get pieces from.
+type Preference int
+
+// The preferences.
+const (
+	PreferAuto  Preference = iota // spare the mirrors as long as it costs no speed
+	PreferSpeed                   // use all there is
+	PreferPeers                   // spare the mirrors even if it does
+)
+
+// newsEvery bounds how often a crowd is looked at.
+const newsEvery = 20 * time.Millisecond
+
+// meet brings the ledger up to date with the crowd: who came, who went, and
+// who has what.
+func (r *running) meet() {
+	peers := r.Crowd.Peers()
+	for _, p := range peers {
+		s := r.known(p)
+		if s == nil {
+			s = r.join(p)
+			s.party.rank = p.Rank
+			r.Observer.SourceChanged(p, StateJoined, "")
+			s.joined = true
+		}
+		if v := p.Version(); s.party.have == nil || v != s.version {
+			s.version = v
+			p.Look(func(have, fetching *bitset.BitSet) {
+				s.party.have, s.party.fetching = have.Clone(), fetching.Clone()
+			})
+		}
+	}
+	for _, s := range r.parties {
+		if p, ok := s.Source.(Partial); ok && !s.party.gone && !slices.Contains(peers, p) {
+			s.party.gone = true
+			r.Observer.SourceChanged(s.Source, StateLeft, s.reason)
+		}
+	}
+	r.forget()
+	r.Gauges.Peers.Store(int32(len(peers)))
+}
+
+func (r *running) known(p Partial) *sourceState {
+	for _, s := range r.parties {
+		if s.Source == p {
+			return s
+		}
+	}
+	return nil
+}
+
+// forget lets go of peers that are gone: over a long time many come and go.
+func (r *running) forget() {
+	done := func(p *party) bool { return p.have != nil && p.gone && p.open == 0 }
+	r.parties = slices.DeleteFunc(r.parties, func(s *sourceState) bool {
+		if done(s.party) {
+			delete(r.hosts, s.Name())
+			return true
+		}
+		return false
+	})
+	r.ledger.parties = slices.DeleteFunc(r.ledger.parties, done)
+}
+
+// tell lets the peers know what a mirror was asked for.
+func (r *running) tell(c *claim) {
+	if r.Crowd != nil && c.by.have == nil {
+		r.Crowd.Fetching(c.rest)
+	}
+}
+
+// untell takes back what a mirror did not bring.
+func (r *running) untell(c *claim) {
+	if r.Crowd != nil && c.by.have == nil && len(c.rest) > 0 {
+		r.Crowd.Unfetching(c.rest)
+	}
+}

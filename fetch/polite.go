@@ -1,0 +1,156 @@
+package fetch
+
+import (
+	"cmp"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/bits-and-blooms/bitset"
+)
+
+const (
+	fewPeers    = 2               // from so many live peers on, mirrors are spared
+	slowFor     = 3 * time.Second // how long politeness may halve our rate
+	stuckFor    = 5 * time.Second // and how long it may stop it
+	patientFor  = 30 * time.Second
+	crowdLease  = time.Second // what a lease is worth in a crowd, where what is rare changes fast
+	mostWeighed = 1024        // pieces weighed against one another for one lease
+)
+
+// lendRare gives a peer free pieces that it has: the rarest among our
+// neighbours first, ties at random.
+func (l *ledger) lendRare(p *party, now time.Duration) *claim {
+	pieces := l.candidates(func(i uint) bool { return p.have.Test(i) })
+	if len(pieces) == 0 {
+		return nil
+	}
+	return l.lendBest(p, pieces, l.copies, now)
+}
+
+// lendUnwanted gives a mirror free pieces that no neighbour has or is getting
+// from a mirror, and among those the ones that by rendezvous hashing fall to us
+// rather than to a neighbour who lacks them as well.
+func (l *ledger) lendUnwanted(p *party, now time.Duration) *claim {
+	theirs := bitset.New(uint(l.pieces))
+	for _, q := range l.neighbours() {
+		theirs.InPlaceUnion(q.have)
+		theirs.InPlaceUnion(q.fetching)
+	}
+	pieces := l.candidates(func(i uint) bool { return !theirs.Test(i) })
+	if len(pieces) == 0 {
+		return nil
+	}
+	return l.lendBest(p, pieces, l.outranked, now)
+}
+
+// lendBest gives p the pieces of lowest cost within its budget, but one at least.
+func (l *ledger) lendBest(p *party, pieces []int, cost func(piece int) int, now time.Duration) *claim {
+	costs := make(map[int]int, len(pieces))
+	for _, i := range pieces {
+		costs[i] = cost(i)
+	}
+	slices.SortStableFunc(pieces, func(a, b int) int { return cmp.Compare(costs[a], costs[b]) })
+	budget, n, bytes := l.budget(p), 1, l.size(pieces[0])
+	for n < len(pieces) && bytes+l.size(pieces[n]) <= budget {
+		bytes += l.size(pieces[n])
+		n++
+	}
+	p.given = bytes
+	pieces = pieces[:n]
+	if p.have == nil {
+		slices.Sort(pieces) // the longer the runs, the fewer the requests
+	}
+	return l.claim(p, slices.Clone(pieces), now)
+}
+
+// candidates is the free pieces that pass, in random order; of very many, those
+// behind a random one.
+func (l *ledger) candidates(pass func(i uint) bool) []int {
+	var found []int
+	start := uint(rand.IntN(l.pieces))
+	seek := func(from, to uint) {
+		for i, ok := l.taken.NextClear(from); ok && i < to && len(found) < mostWeighed; i, ok = l.taken.NextClear(i + 1) {
+			if pass(i) {
+				found = append(found, int(i))
+			}
+		}
+	}
+	end := uint(l.horizon)
+	seek(start, end)
+	seek(0, min(start, end))
+	rand.Shuffle(len(found), func(i, j int) { found[i], found[j] = found[j], found[i] })
+	return found
+}
+
+// copies is how many neighbours have a piece.
+func (l *ledger) copies(piece int) (n int) {
+	for _, q := range l.parties {
+		if q.have != nil && !q.gone && q.have.Test(uint(piece)) {
+			n++
+		}
+	}
+	return n
+}
+
+// outranked is how many neighbours a piece falls to rather than to us.
+func (l *ledger) outranked(piece int) (n int) {
+	mine := l.rank(piece)
+	for _, q := range l.parties {
+		if q.have != nil && !q.gone && q.rank(piece) > mine {
+			n++
+		}
+	}
+	return n
+}
+
+func (l *ledger) neighbours() (peers []*party) {
+	for _, q := range l.parties {
+		if q.have != nil && !q.gone {
+			peers = append(peers, q)
+		}
+	}
+	return peers
+}
+
+// manners decides whether mirrors are spared now, and for how long that has
+// cost us.
+type manners struct {
+	prefer Preference
+
+	best    float64       // most bytes a second that mirrors gave us
+	fine    time.Duration // when our rate was last no reproach to politeness
+	moved   time.Duration // when a piece last came
+	hedging bool
+}
+
+// weigh looks at the rates once a tick.
+func (m *manners) weigh(now time.Duration, mirrors, all float64) {
+	m.best = max(m.best, mirrors)
+	if all >= m.best/2 {
+		m.fine = now
+	}
+	stuck := stuckFor
+	if m.prefer == PreferPeers {
+		m.fine, stuck = now, patientFor
+	}
+	m.hedging = m.prefer == PreferSpeed || now-m.fine >= slowFor || now-m.moved >= stuck
+}
+
+// spared tells whether mirrors are to be asked only for what no neighbour has.
+func (l *ledger) spared() bool {
+	return !l.manners.hedging && len(l.neighbours()) >= fewPeers
+}
+
+// weigh tells manners what mirrors and what all sources give now.
+func (l *ledger) weigh(now time.Duration) {
+	var mirrors, all float64
+	for _, c := range l.claims {
+		r := c.meter.rate()
+		all += r
+		if c.by.have == nil {
+			mirrors += r
+		}
+	}
+	l.manners.weigh(now, mirrors, all)
+}
