@@ -242,26 +242,28 @@ func judge(err error) verdict {
 	advice, isAdvised := errors.AsType[*advised](err)
 	switch {
 	case err == nil:
-		return v
 	case isStop:
 		v.code = stop.code()
 	case isUsage:
 		v.code, v.hint = 2, usage.Hint
-	case is(verify.ErrSignature, fetch.ErrWrongID, fetch.ErrWrongContent, errDamage):
+	case is(fetch.ErrWrongContent):
+		v.code, v.hint = 3, "another mirror may have it: --mirror URL"
+	case is(verify.ErrSignature, fetch.ErrWrongID, errDamage):
 		v.code = 3
 	case is(fetch.ErrNoSource, fetch.ErrDeadline):
 		v.code = 4
-	case is(fetch.ErrNoManifest, verify.ErrManifest):
-		v.code = 6
 	case isDisk:
 		v.code, v.hint = 5, disk.Hint
+	case is(fetch.ErrNoManifest, verify.ErrManifest):
+		v.code = 6
 	case isPath && !is(syscall.EPIPE):
 		v.code = 5
 	default:
 		v.code = 1
 	}
 	if isAdvised {
-		v.hint, v.resumable = cmp.Or(v.hint, advice.hint), advice.resumable && v.code != 3
+		v.hint = cmp.Or(v.hint, advice.hint)
+		v.resumable = advice.resumable && (v.code == 4 || isStop)
 	}
 	return v
 }
@@ -320,15 +322,11 @@ func (s *session) online(ctx context.Context, o argv.HTTP, do func(context.Conte
 
 // manifest gets a manifest and lets its transfer have the last word.
 func (s *session) manifest(ctx context.Context, c *fetch.Client, ref string, t argv.Trust) (*fetch.Resolved, error) {
-	pin := &t.ID
-	if t.ID == (verify.ID{}) {
-		pin = nil
-	}
-	r, err := c.Manifest(ctx, ref, s.stdin, pin, t.Pubkey)
+	r, err := c.Manifest(ctx, ref, s.stdin, t.ID, t.Pubkey)
 	if err != nil {
 		return nil, &advised{err, "", true}
 	}
-	if !r.Secure && pin == nil && t.Pubkey == "" {
+	if !r.Secure && t.ID == nil && t.Pubkey == "" {
 		s.report.Warn("the manifest came over plain http: anybody on the way could have changed it",
 			"pin the content with --id "+r.Manifest.ID().String()+", or demand a signature with --pubkey")
 	}
@@ -380,7 +378,7 @@ func (s *session) toFile(ctx context.Context, d download, file *resume.File) err
 		err = file.Finish()
 	}
 	if err := errors.Join(err, file.Close()); err != nil {
-		hint := "the same command tries again"
+		hint := "the same command starts again"
 		if _, none := resume.Load(d.path); none == nil {
 			hint = "shoal resume " + d.path + " goes on from there"
 		}
@@ -550,6 +548,9 @@ func (s *session) create(ctx context.Context, o *argv.Create) error {
 		Total: hashing.Total, Progress: hashing.Add,
 	})
 	hashing.Done()
+	if errors.Is(err, verify.ErrManifest) {
+		return &argv.UsageError{Text: err.Error()}
+	}
 	if err != nil {
 		return err
 	}

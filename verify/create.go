@@ -39,6 +39,7 @@ type CreateOptions struct {
 // In a folder, a symbolic link counts as the file it leads to; one that leads
 // out of the folder or to a folder is an error, and so are special files,
 // names that Parse would refuse, and files that change while they are read.
+// The error wraps ErrManifest if Parse would refuse the options or a name.
 func Create(ctx context.Context, path string, o CreateOptions) (*Manifest, error) {
 	path, err := filepath.Abs(path) // so that "." has a name
 	if err != nil {
@@ -49,9 +50,9 @@ func Create(ctx context.Context, path string, o CreateOptions) (*Manifest, error
 		return nil, fmt.Errorf("create manifest of %s: %w", path, err)
 	}
 	defer func() { _ = t.Close() }() // only read from
-	m, err := describe(path, files, o)
+	m, err := draft(path, files, o)
 	if err != nil {
-		return nil, fmt.Errorf("create manifest of %s: %w", path, err)
+		return nil, fmt.Errorf("create manifest of %s: %w: %w", path, ErrManifest, err)
 	}
 	if err := m.hashFiles(ctx, t, files, o.Progress); err != nil {
 		return nil, fmt.Errorf("create manifest of %s: %w", path, err)
@@ -60,9 +61,9 @@ func Create(ctx context.Context, path string, o CreateOptions) (*Manifest, error
 	return m, nil
 }
 
-// describe returns the manifest but for its digests, having checked all that
+// draft returns the manifest but for its digests, having checked all that
 // Parse will check, so that nothing is hashed in vain.
-func describe(path string, files []scanned, o CreateOptions) (*Manifest, error) {
+func draft(path string, files []scanned, o CreateOptions) (*Manifest, error) {
 	m := &Manifest{
 		Name:      o.Name,
 		PieceSize: o.PieceSize,

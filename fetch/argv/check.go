@@ -14,7 +14,7 @@ func (o *Fetch) check() error {
 			"name one manifest, or write to a folder with -o DIR"),
 		refuse(several && o.Output != "" && o.Output != "-" && !IsFolder(o.Output),
 			"several manifests need a folder to go to, and "+o.Output+" is none", "make it first, or fetch them one by one"),
-		refuse(several && o.ID != [32]byte{}, "--id names one content, but there are several manifests",
+		refuse(several && o.ID != nil, "--id names one content, but there are several manifests",
 			"fetch them one by one, or leave --id away"),
 		refuse(stdin >= 0 && slices.Contains(o.Manifests[stdin+1:], "-"), "stdin holds one manifest, but - is given twice", ""),
 		refuse(o.Output == "-" && o.OnComplete != "", "--on-complete needs a file, but the content goes to stdout",

@@ -24,8 +24,8 @@ func (l Look) Shown() Look { return l }
 
 // Trust is what a manifest must show before it is believed.
 type Trust struct {
-	ID     verify.ID // the content id it must have; zero = any
-	Pubkey string    // base64 minisign public key that must have signed it; empty = none
+	ID     *verify.ID // the content id it must have; nil = any
+	Pubkey string     // base64 minisign public key that must have signed it; empty = none
 }
 
 // HTTP is how servers are spoken to.

@@ -164,12 +164,12 @@ func isKey(s string) bool {
 }
 
 // parseID reads a content id.
-func parseID(s string) (verify.ID, error) {
+func parseID(s string) (*verify.ID, error) {
 	id, err := verify.ParseID(s)
 	if err != nil {
-		return id, errors.New("want b3: and 64 hex digits")
+		return nil, errors.New("want b3: and 64 hex digits")
 	}
-	return id, nil
+	return &id, nil
 }
 
 // parsePieceSize reads a piece size, which manifests bound.

@@ -11,12 +11,11 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
-	"sync/atomic"
 
 	"golang.org/x/time/rate"
 
+	"github.com/shoal-dl/shoal/fetch/faulty"
 	"github.com/shoal-dl/shoal/verify"
 )
 
@@ -38,12 +37,10 @@ type Stage struct {
 
 // mirror is a server of the content on loopback.
 type mirror struct {
+	faulty.Mirror
 	role   string // what is special about it
 	url    string // of the content
-	lies   bool
-	limit  *rate.Limiter // bytes of all connections
-	sent   atomic.Int64  // bytes of content, right or wrong
-	server *http.Server
+	server http.Server
 }
 
 // Open makes up size bytes of content and starts the mirrors. The Stage must
@@ -56,9 +53,9 @@ func Open(size int64) (*Stage, error) {
 	s := &Stage{Dir: dir, Path: filepath.Join(dir, "origin.bin")}
 	err = makeUp(s.Path, size)
 	for _, m := range []*mirror{
-		{role: "fast", limit: rate.NewLimiter(fast, fast/20)},
-		{role: "slow", limit: rate.NewLimiter(slow, slow/20)},
-		{role: "lying", limit: rate.NewLimiter(fast, fast/20), lies: true},
+		{role: "fast", Mirror: faulty.Mirror{Limit: rate.NewLimiter(fast, fast/20)}},
+		{role: "slow", Mirror: faulty.Mirror{Limit: rate.NewLimiter(slow, slow/20)}},
+		{role: "lying", Mirror: faulty.Mirror{Limit: rate.NewLimiter(fast, fast/20), Corrupt: true}},
 	} {
 		if err == nil {
 			err = s.start(m)
@@ -99,9 +96,7 @@ func (s *Stage) start(m *mirror) error {
 		return fmt.Errorf("start demo mirror: %w", err)
 	}
 	m.url = "http://" + l.Addr().String() + "/" + filepath.Base(s.Path)
-	m.server = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		http.ServeFile(&reply{ResponseWriter: w, mirror: m, request: r}, r, s.Path)
-	})}
+	m.Dir, m.server.Handler = s.Dir, &m.Mirror
 	s.mirrors = append(s.mirrors, m)
 	s.wg.Go(func() { _ = m.server.Serve(l) }) // it always ends with an error, here by Close
 	return nil
@@ -114,31 +109,4 @@ func (s *Stage) Mirrors() []verify.Mirror {
 		list = append(list, verify.Mirror{URL: m.url})
 	}
 	return list
-}
-
-// reply sends no faster than the mirror may, and not the truth if it lies.
-type reply struct {
-	http.ResponseWriter
-	mirror  *mirror
-	request *http.Request
-}
-
-func (r *reply) Write(p []byte) (int, error) {
-	done := 0
-	for part := range slices.Chunk(p, r.mirror.limit.Burst()) {
-		if err := r.mirror.limit.WaitN(r.request.Context(), len(part)); err != nil {
-			return done, err
-		}
-		if r.mirror.lies {
-			part = slices.Clone(part)
-			part[0] ^= 1
-		}
-		n, err := r.ResponseWriter.Write(part)
-		r.mirror.sent.Add(int64(n))
-		done += n
-		if err != nil {
-			return done, err
-		}
-	}
-	return done, nil
 }

@@ -33,7 +33,7 @@ func (s *Stage) Story(w *Witness) []string {
 		if !gone {
 			fate = "stayed to the end"
 		}
-		lines = append(lines, fmt.Sprintf("%-5s  %s  sent %8s, %s", m.role, m.url, report.Bytes(m.sent.Load()), fate))
+		lines = append(lines, fmt.Sprintf("%-5s  %s  sent %8s, %s", m.role, m.url, report.Bytes(m.Sent()), fate))
 	}
 	return lines
 }

@@ -1,0 +1,446 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/time/rate"
+
+	"github.com/shoal-dl/shoal/fetch/argv"
+	"github.com/shoal-dl/shoal/fetch/faulty"
+	"github.com/shoal-dl/shoal/resume"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"shoal": main})
+}
+
+// TestScripts runs the program as its users do. Beside testscript's own, the
+// scripts have the commands below.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("XDG_CONFIG_HOME", filepath.Join(e.WorkDir, "config"))
+			e.Setenv("TMPDIR", e.WorkDir)
+			e.Values["mirrors"] = map[string]*faulty.Mirror{}
+			return nil
+		},
+		RequireExplicitExec: true,
+		UpdateScripts:       os.Getenv("SHOAL_UPDATE_SCRIPTS") != "", // rewrites golden parts
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"code": code, "gen": gen, "serve": serve, "stopat": stopAt, "events": events, "flip": flip,
+		},
+	})
+}
+
+// code CODE COMMAND... runs a command that must exit with the code.
+func code(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		exit, ok := errors.AsType[*exec.ExitError](err)
+		if !ok {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// gen SIZE FILE... makes files of so many bytes that depend on their names.
+func gen(ts *testscript.TestScript, _ bool, args []string) {
+	size, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	for _, name := range args[1:] {
+		content := make([]byte, size)
+		var seed [32]byte
+		copy(seed[:], filepath.Base(name))
+		_, _ = rand.NewChaCha8(seed).Read(content)
+		ts.Check(os.MkdirAll(filepath.Dir(ts.MkAbs(name)), 0o777))
+		ts.Check(os.WriteFile(ts.MkAbs(name), content, 0o666))
+	}
+}
+
+// flip OFFSET FILE damages a byte.
+func flip(ts *testscript.TestScript, _ bool, args []string) {
+	offset, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	content, err := os.ReadFile(ts.MkAbs(args[1]))
+	ts.Check(err)
+	content[offset] ^= 1
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), content, 0o666))
+}
+
+// serve [FLAGS] NAME DIR starts a mirror whose URL is then $NAME.
+func serve(ts *testscript.TestScript, _ bool, args []string) {
+	m := &faulty.Mirror{}
+	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
+	flags.BoolVar(&m.Corrupt, "corrupt", false, "")
+	flags.BoolVar(&m.Truncate, "truncate", false, "")
+	flags.BoolVar(&m.NoRanges, "noranges", false, "")
+	flags.IntVar(&m.Status, "status", 0, "")
+	flags.Int64Var(&m.Stall, "stall", 0, "")
+	flags.StringVar(&m.Header, "header", "", "")
+	ts.Check(flags.Parse(args))
+	m.Dir = ts.MkAbs(flags.Arg(1))
+	server := httptest.NewServer(m)
+	ts.Defer(server.Close)
+	ts.Defer(server.CloseClientConnections) // before Close, which would wait for the stalled ones
+	ts.Setenv(flags.Arg(0), server.URL)
+	ts.Value("mirrors").(map[string]*faulty.Mirror)[flags.Arg(0)] = m
+}
+
+// stopAt SIGNAL MIRROR BYTES CODE COMMAND... sends the signal once the mirror
+// has sent so many bytes. The command must then exit with the code; what it
+// printed is in the files stdout.txt and stderr.txt.
+func stopAt(ts *testscript.TestScript, _ bool, args []string) {
+	signals := map[string]syscall.Signal{
+		"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP, "KILL": syscall.SIGKILL,
+	}
+	bytes, err := strconv.ParseInt(args[2], 10, 64)
+	ts.Check(err)
+	want, err := strconv.Atoi(args[3])
+	ts.Check(err)
+	stdout, err := os.Create(ts.MkAbs("stdout.txt"))
+	ts.Check(err)
+	defer stdout.Close()
+	stderr, err := os.Create(ts.MkAbs("stderr.txt"))
+	ts.Check(err)
+	defer stderr.Close()
+	cmd := shoal(args[5:]...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = ts.MkAbs("."), stdout, stderr
+	cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+ts.Getenv("XDG_CONFIG_HOME"))
+	got := stopAfter(cmd, signals[args[0]], ts.Value("mirrors").(map[string]*faulty.Mirror)[args[1]], bytes)
+	if got != want {
+		said, _ := os.ReadFile(stderr.Name())
+		ts.Fatalf("exit code %d, want %d\n%s", got, want, said)
+	}
+}
+
+// shoal is a command line of the program under test.
+func shoal(args ...string) *exec.Cmd {
+	return &exec.Cmd{Path: must(os.Executable()), Args: append([]string{"shoal"}, args...)}
+}
+
+// stopAfter runs cmd, sends it a signal when m has sent it so many bytes, and
+// returns its exit code, -1 if the signal killed it.
+func stopAfter(cmd *exec.Cmd, signal os.Signal, m *faulty.Mirror, bytes int64) int {
+	before := m.Sent()
+	if err := cmd.Start(); err != nil {
+		panic(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait() // the code is asked for below
+	}()
+	m.Await(before+bytes, ended)
+	_ = cmd.Process.Signal(signal) // it may have ended already
+	<-ended
+	return cmd.ProcessState.ExitCode()
+}
+
+var volatile = regexp.MustCompile(`"(seconds|rate|eta|connections)":[^,}]+`)
+
+// events FILE WANTED checks that every line of FILE is a JSON event and the
+// last one is exit, and writes them to WANTED without what differs from run to
+// run: times, ports, and all progress events but the last.
+func events(ts *testscript.TestScript, _ bool, args []string) {
+	head := regexp.MustCompile(`^\{"schema":1,"time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z",`)
+	port := regexp.MustCompile(`127\.0\.0\.1:\d+`)
+	var lines []string
+	for line := range strings.Lines(ts.ReadFile(args[0])) {
+		if !json.Valid([]byte(line)) || !head.MatchString(line) {
+			ts.Fatalf("not an event: %s", line)
+		}
+		line = head.ReplaceAllString(line, "{")
+		line = port.ReplaceAllString(volatile.ReplaceAllString(line, `"$1":0`), "HOST")
+		lines = append(lines, strings.ReplaceAll(line, ts.Getenv("WORK"), "WORK"))
+	}
+	if n := len(lines); n == 0 || !strings.HasPrefix(lines[n-1], `{"event":"exit"`) {
+		ts.Fatalf("the last event is not exit")
+	}
+	isProgress := func(line string) bool { return strings.HasPrefix(line, `{"event":"progress"`) }
+	last := len(lines) - 1
+	for last >= 0 && !isProgress(lines[last]) {
+		last--
+	}
+	var kept bytes.Buffer
+	for i, line := range lines {
+		if !isProgress(line) || i == last {
+			kept.WriteString(line)
+		}
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), kept.Bytes(), 0o666))
+}
+
+// TestKillRounds kills a download again and again until it is complete. Each
+// time at most the last unsynced batch, a second's worth, may be lost.
+func TestKillRounds(t *testing.T) {
+	rounds := 4
+	if n, err := strconv.Atoi(os.Getenv("SHOAL_KILL_ROUNDS")); err == nil {
+		rounds = n
+	}
+	const perSecond = 2 << 20
+	t.Chdir(t.TempDir())
+	content := make([]byte, perSecond*rounds*3/4)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(content)
+	if err := errors.Join(os.Mkdir("www", 0o700), os.WriteFile("www/f", content, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	m := &faulty.Mirror{Dir: "www", Limit: rate.NewLimiter(perSecond, 64<<10)}
+	server := httptest.NewServer(m)
+	defer server.Close()
+	if out, err := shoal("create", "www/f", "--piece-size", "64K", "--mirror", server.URL+"/f").CombinedOutput(); err != nil {
+		t.Fatalf("create: %v\n%s", err, out)
+	}
+	var have, lost int64
+	for round := range rounds {
+		before := m.Sent()
+		stopAfter(shoal("fetch", "f.shoal", "-q"), syscall.SIGKILL, m, rand.Int64N(3*perSecond))
+		after := m.Sent()
+		now := int64(len(content))
+		if p, err := resume.Load("f"); err == nil {
+			now = p.Have
+		} else if _, err := os.Stat("f"); err != nil {
+			now = 0 // killed before there was a record
+		}
+		lost += have + after - before - now
+		if most := int64(2*perSecond + 1<<20); have+after-before-now > most {
+			t.Errorf("round %d: %d bytes were there and %d came, but %d are kept: more than %d lost", round, have, after-before, now, most)
+		}
+		have = now
+	}
+	m.Limit.SetLimit(rate.Inf)
+	before := m.Sent()
+	if out, err := shoal("fetch", "f.shoal").CombinedOutput(); err != nil {
+		t.Fatalf("the last fetch: %v\n%s", err, out)
+	}
+	if after := m.Sent(); after-before != int64(len(content))-have {
+		t.Errorf("the last fetch brought %d bytes, but %d were missing", after-before, int64(len(content))-have)
+	}
+	if !bytes.Equal(must(os.ReadFile("f")), content) {
+		t.Error("the content is wrong")
+	}
+	t.Logf("%d rounds, %d of %d bytes fetched again", rounds, lost, len(content))
+}
+
+// TestSecondSignal blocks the program where nothing can stop it in good order,
+// so that only the second signal can end it.
+func TestSecondSignal(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("f", []byte("content"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := shoal("create", "f").CombinedOutput(); err != nil {
+		t.Fatalf("create: %v\n%s", err, out)
+	}
+	cmd := shoal("fetch", "f.shoal", "-", "-o", ".")
+	defer must(cmd.StdinPipe()).Close()
+	lines := bufio.NewReader(must(cmd.StdoutPipe()))
+	start := time.Now()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := lines.ReadString('\n'); line != "f\n" {
+		t.Fatalf("it said %q, %v", line, err)
+	}
+	// From here on it reads the second manifest from a pipe that stays empty.
+	// The two signals differ, since equal ones may count as one.
+	err := errors.Join(cmd.Process.Signal(syscall.SIGINT), cmd.Process.Signal(syscall.SIGTERM))
+	if _ = cmd.Wait(); err != nil || cmd.ProcessState.ExitCode() != 130 {
+		t.Errorf("exit code %d, %v; want 130", cmd.ProcessState.ExitCode(), err)
+	}
+	if took := time.Since(start); took > grace {
+		t.Errorf("it took %v, as if the second signal did not count", took)
+	}
+}
+
+// TestStatus asks a stalled download for a status line.
+func TestStatus(t *testing.T) {
+	signals := argv.StatusSignals()
+	if len(signals) == 0 {
+		t.Skip("this system has no signal for it")
+	}
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("f", make([]byte, 1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m := &faulty.Mirror{Dir: ".", Stall: 300_000}
+	server := httptest.NewServer(m)
+	defer server.Close()
+	defer server.CloseClientConnections()
+	if out, err := shoal("create", "f", "--mirror", server.URL+"/f").CombinedOutput(); err != nil {
+		t.Fatalf("create: %v\n%s", err, out)
+	}
+	cmd := shoal("fetch", "f.shoal", "-q", "-o", "g")
+	lines := bufio.NewReader(must(cmd.StderrPipe()))
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	m.Await(m.Stall, t.Context().Done())
+	if err := cmd.Process.Signal(signals[0]); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := lines.ReadString('\n'); !strings.HasPrefix(line, "f: ") || !strings.Contains(line, "of 1.0 MiB") {
+		t.Errorf("the status is %q, %v", line, err)
+	}
+	_ = cmd.Process.Signal(os.Interrupt)
+	if _ = cmd.Wait(); cmd.ProcessState.ExitCode() != 130 {
+		t.Errorf("exit code %d", cmd.ProcessState.ExitCode())
+	}
+}
+
+// TestImportOrder keeps the rooms apart.
+func TestImportOrder(t *testing.T) {
+	const module = "github.com/shoal-dl/shoal/"
+	sentences := map[string]string{
+		"verify": "what the bytes must be: it imports nothing of ours",
+		"resume": "what is already ours: files on disk and their record",
+		"fetch":  "who brings what next, and bringing it",
+		"swarm":  "other people: discovery, handshake, wire, serving",
+	}
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "./...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	for line := range strings.Lines(string(out)) {
+		words := strings.Fields(line)
+		from, inRoom := strings.CutPrefix(words[0], module)
+		room, _, _ := strings.Cut(from, "/")
+		if !inRoom {
+			continue // main may import all
+		}
+		if sentences[room] == "" {
+			t.Errorf("%s is in no room", words[0])
+		}
+		for _, to := range words[1:] {
+			other, ours := strings.CutPrefix(to, module)
+			other, _, _ = strings.Cut(other, "/")
+			if ours && other != room && (other != "verify" || room == "verify") {
+				t.Errorf("%s imports %s, but %s is for %s; only main imports several rooms", words[0], to, room, sentences[room])
+			}
+		}
+	}
+}
+
+// TestTopLevel keeps the first thing that a visitor sees short.
+func TestTopLevel(t *testing.T) {
+	allowed := strings.Fields("main.go main_test.go go.mod go.sum README.md LICENSE " +
+		"verify resume fetch swarm man completions testdata")
+	for _, e := range must(os.ReadDir(".")) {
+		if !slices.Contains(allowed, e.Name()) && !strings.HasPrefix(e.Name(), ".") {
+			t.Errorf("%s does not belong at the top level", e.Name())
+		}
+	}
+}
+
+// helpFlags are the flags that the help of each verb lists.
+func helpFlags(t *testing.T) map[string][]string {
+	ask := func(args ...string) string {
+		t.Helper()
+		cmd, err := argv.Parse(argv.Input{Args: args, Getenv: os.Getenv})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cmd.(*argv.Help).Text
+	}
+	verb := regexp.MustCompile(`(?m)^  ([a-z]+)`)
+	name := regexp.MustCompile(`(?m)^  (?:    |-., )--([a-z-]+)`)
+	flags := map[string][]string{}
+	for _, v := range verb.FindAllStringSubmatch(ask("--help"), -1) {
+		flags[v[1]] = nil
+		for _, f := range name.FindAllStringSubmatch(ask("help", v[1]), -1) {
+			flags[v[1]] = append(flags[v[1]], f[1])
+		}
+	}
+	if len(flags) < 9 || len(flags["fetch"]) < 30 {
+		t.Fatalf("help lists only %v", flags)
+	}
+	return flags
+}
+
+// TestFlagsAreDocumented finds every verb and flag in the manual page and in
+// the completions, and no other flag in the README.
+func TestFlagsAreDocumented(t *testing.T) {
+	zsh := string(must(completions.ReadFile("completions/shoal.zsh")))
+	known := []string{"help", "version"}
+	for verb, flags := range helpFlags(t) {
+		if !strings.Contains(manual, ".It Cm "+verb) || !strings.Contains(zsh, "'"+verb+":") {
+			t.Errorf("%s is not in the manual page or in the zsh completion", verb)
+		}
+		for _, f := range flags {
+			if !regexp.MustCompile(`(Fl|,) -` + f + `[ \n]`).MatchString(manual) {
+				t.Errorf("--%s is not in the manual page", f)
+			}
+			if !regexp.MustCompile(`--` + f + `[=\[}]`).MatchString(zsh) {
+				t.Errorf("--%s is not in the zsh completion", f)
+			}
+		}
+		known = append(known, flags...)
+	}
+	readme := string(must(os.ReadFile("README.md")))
+	for _, f := range regexp.MustCompile(`shoal [^\n|]*?--([a-z-]+)`).FindAllStringSubmatch(readme, -1) {
+		if !slices.Contains(known, f[1]) {
+			t.Errorf("the README speaks of --%s", f[1])
+		}
+	}
+}
+
+// TestCompletionsOffer asks bash and fish which flags they offer for each verb.
+func TestCompletionsOffer(t *testing.T) {
+	ask := map[string]string{
+		"bash": `source completions/shoal.bash; COMP_WORDS=(shoal %s --); COMP_CWORD=2; _shoal; printf '%%s\n' "${COMPREPLY[@]}"`,
+		"fish": `source completions/shoal.fish; complete -C "shoal %s --"`,
+	}
+	for shell, script := range ask {
+		if _, err := exec.LookPath(shell); err != nil {
+			t.Logf("%s is not here", shell)
+			continue
+		}
+		for verb, want := range helpFlags(t) {
+			out := must(exec.Command(shell, "-c", fmt.Sprintf(script, verb)).Output())
+			var got []string
+			for line := range strings.Lines(string(out)) {
+				name, isFlag := strings.CutPrefix(line, "--")
+				name, _, _ = strings.Cut(strings.TrimSpace(name), "\t")
+				if isFlag && name != "help" {
+					got = append(got, name)
+				}
+			}
+			slices.Sort(got)
+			slices.Sort(want)
+			if !slices.Equal(got, want) {
+				t.Errorf("%s offers for %s\n\t%v\nbut it takes\n\t%v", shell, verb, got, want)
+			}
+		}
+	}
+}
+
+func must[T any](x T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return x
+}
