@@ -1,0 +1,100 @@
+package fetch
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// lease is a Lease under way, with the goroutine that brings it.
+type lease struct {
+	claim    *claim
+	source   *sourceState
+	cancel   context.CancelCauseFunc
+	began    time.Time
+	received atomic.Int64 // bytes; written by the source
+	latency  atomic.Int64 // nanoseconds until the first of them came; likewise
+}
+
+// heard is told of n more bytes by the source.
+func (l *lease) heard(n int) {
+	if n > 0 && l.received.Load() == 0 {
+		l.latency.Store(int64(time.Since(l.began)))
+	}
+	l.received.Add(int64(n))
+}
+
+// event is what a lease's goroutines tell the loop: a piece was stored, or was
+// wrong, or could not be stored; or, with ended, the lease is over.
+type event struct {
+	lease *lease
+	piece int
+	ended bool
+	err   error
+}
+
+func (r *running) start(s *sourceState, c *claim) {
+	ctx, cancel := context.WithCancelCause(r.ctx)
+	l := &lease{claim: c, source: s, cancel: cancel, began: time.Now()}
+	r.leases = append(r.leases, l)
+	r.tell(c)
+	go r.bring(ctx, l)
+}
+
+// bring runs in the lease's own goroutine: it reads what the source yields,
+// while a second one proves and stores the piece before.
+func (r *running) bring(ctx context.Context, l *lease) {
+	defer l.cancel(nil)
+	mine := borrowed{pool: r.pool}
+	work := Lease{
+		Pieces: slices.Clone(l.claim.rest),
+		Buffer: mine.get, Received: l.heard,
+	}
+	raws := make(chan Raw)
+	var prover sync.WaitGroup
+	prover.Go(func() {
+		for raw := range raws {
+			err := r.keep(raw)
+			r.pool.put(raw.Data)
+			r.events <- event{lease: l, piece: raw.Piece, err: err}
+		}
+	})
+	missing, fault := len(work.Pieces), error(nil)
+	for raw, err := range l.source.Pieces(ctx, work) {
+		if err != nil {
+			fault = err
+			break
+		}
+		mine.handOn(raw.Data)
+		raws <- raw
+		missing--
+	}
+	mine.release()
+	close(raws)
+	prover.Wait()
+	r.events <- event{lease: l, ended: true, err: verdict(ctx, fault, missing)}
+}
+
+// verdict makes a *Fault of how a lease ended, or nil when its source is not to
+// blame. No source may end its lease early and be asked again at once for ever.
+func verdict(ctx context.Context, err error, missing int) error {
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case err != nil && AsFault(err) == nil:
+		return &Fault{Kind: FaultLasting, Err: err}
+	case err == nil && missing > 0:
+		return faultf(FaultPassing, "ended %d pieces early", missing)
+	}
+	return err
+}
+
+func (r *running) keep(raw Raw) error {
+	p, err := r.Manifest.Prove(raw.Piece, raw.Data)
+	if err != nil {
+		return err
+	}
+	return r.Store.Put(p)
+}

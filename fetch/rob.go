@@ -1,0 +1,102 @@
+package fetch
+
+import (
+	"slices"
+	"time"
+)
+
+// rob lets an idle source take the tail of the claim that would end last, in
+// such a measure that both end together, if that ends it at least twice sooner
+// or saves a noticeable time. When nothing is left of that claim but the piece
+// under way, both race for it.
+func (l *ledger) rob(p *party, now time.Duration) *claim {
+	pace := l.pace(p)
+	victim, eta := l.last(now, func(c *claim) bool { return l.mayRob(p, pace, c, now) })
+	if victim == nil || pace == 0 {
+		return nil
+	}
+	speed := l.speed(victim, now)
+	budget := (float64(l.rest(victim)) - speed*p.latency.Seconds()) * pace / (pace + speed)
+	tail, bytes := l.tail(victim, int64(budget), p)
+	race := len(victim.rest) == 1
+	if race && p.has(victim.rest[0]) {
+		tail, bytes = victim.rest, victim.bytes
+	}
+	mine := p.latency.Seconds() + float64(bytes)/pace
+	saved := min(eta-mine, float64(bytes)/max(speed, 1))
+	if len(tail) == 0 || eta < 2*mine && (race || saved < noticeable.Seconds()) {
+		return nil
+	}
+	if race {
+		victim.race = true
+	} else {
+		victim.cut(tail, bytes)
+	}
+	c := l.claim(p, slices.Clone(tail), now)
+	c.race = race
+	return c
+}
+
+// tail is the last pieces of a claim that together have at most so many bytes,
+// and how many they have. The piece under way is not among them; an untrusted
+// thief is given one piece at most.
+func (l *ledger) tail(c *claim, budget int64, thief *party) (pieces []int, bytes int64) {
+	most := min(l.mostRun, len(c.rest)-1)
+	if !thief.trusted() {
+		most = min(most, 1)
+	}
+	for i := len(c.rest) - 1; i > 0 && len(pieces) < most; i-- {
+		n := l.size(c.rest[i])
+		if bytes+n > budget {
+			break
+		}
+		if thief.has(c.rest[i]) {
+			pieces = append(pieces, c.rest[i])
+			bytes += n
+		}
+	}
+	slices.Reverse(pieces)
+	return pieces, bytes
+}
+
+// cut takes pieces out of a claim.
+func (c *claim) cut(pieces []int, bytes int64) {
+	c.rest = slices.DeleteFunc(c.rest, func(i int) bool { return slices.Contains(pieces, i) })
+	c.bytes -= bytes
+	c.robbed = true
+}
+
+// mayRob keeps the connections of one host from robbing one another, unless one
+// of them hangs, and from racing at all: a second request for the same bytes
+// could spend a signed URL. A race is joined only when all in it hang.
+func (l *ledger) mayRob(p *party, pace float64, c *claim, now time.Duration) bool {
+	hangs := func(c *claim) bool { return l.speed(c, now) < pace/4 }
+	switch {
+	case len(c.rest) == 0:
+		return false
+	case p.have == nil && c.by.have != nil && l.spared():
+		return false
+	case c.by.host == p.host:
+		return len(c.rest) > 1 && hangs(c)
+	case c.race:
+		for _, o := range l.claims {
+			if o.race && slices.Contains(o.rest, c.rest[0]) && (o.by == p || !hangs(o)) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// last finds the claim that would end last, and in how many seconds.
+func (l *ledger) last(now time.Duration, ok func(*claim) bool) (victim *claim, eta float64) {
+	for _, c := range l.claims {
+		if !ok(c) {
+			continue
+		}
+		if t := float64(l.rest(c)) / max(l.speed(c, now), 1); victim == nil || t > eta {
+			victim, eta = c, t
+		}
+	}
+	return victim, eta
+}
