@@ -170,7 +170,7 @@ func (c *checker) hashStretch(ctx context.Context, first, end int) error {
 			return context.Cause(ctx)
 		}
 		b.n, err = file.ReadAt(b.buf[:min(int64(len(b.buf)), stop-offset)], offset)
-		if err != nil && (err != io.EOF || offset+int64(b.n) < stop) {
+		if err != nil && (!errors.Is(err, io.EOF) || offset+int64(b.n) < stop) {
 			return fmt.Errorf("read %s at byte %d: %w", path, offset+int64(b.n), err)
 		}
 		_, _ = h.Write(b.buf[:b.n])

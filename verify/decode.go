@@ -58,7 +58,7 @@ func decode(text []byte) (*Manifest, error) {
 	if err := o.require("shoal", "name", "piece_size", "files"); err != nil {
 		return nil, err
 	}
-	if _, err := d.json.Token(); err != io.EOF {
+	if _, err := d.json.Token(); !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("something follows the JSON object, at byte %d", d.json.InputOffset())
 	}
 	return &d.manifest, nil
@@ -172,7 +172,7 @@ func (d *decoder) object(o *object) error {
 		}
 		name, _ := token.(string) // the decoder refuses anything else
 		if err := d.field(o, name); err != nil {
-			return at(name, err)
+			return err
 		}
 	}
 	_, err := d.json.Token()
@@ -183,13 +183,19 @@ func (d *decoder) object(o *object) error {
 func (d *decoder) field(o *object, name string) error {
 	read, known := o.fields[name]
 	if !known {
-		return unexpected(d.json.Decode(new(ignored)))
+		if err := d.json.Decode(new(ignored)); err != nil {
+			return at(quote(name), unexpected(err))
+		}
+		return nil
 	}
 	if o.seen[name] {
-		return errors.New("occurs twice")
+		return at(name, errors.New("occurs twice"))
 	}
 	o.seen[name] = true
-	return unexpected(read())
+	if err := read(); err != nil {
+		return at(name, unexpected(err))
+	}
+	return nil
 }
 
 // array reads an array, calling read for each element.
@@ -320,7 +326,7 @@ func (d *digests) UnmarshalJSON(value []byte) error {
 		var digest Digest
 		_, err := io.ReadFull(r, digest[:])
 		switch {
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			*d = list
 			return nil
 		case err != nil:
@@ -341,7 +347,7 @@ func (e *fieldError) Unwrap() error { return e.err }
 
 // at says that err happened inside the named field or element.
 func at(name string, err error) error {
-	inner, ok := err.(*fieldError)
+	inner, ok := errors.AsType[*fieldError](err)
 	if !ok {
 		return &fieldError{name, err}
 	}
@@ -354,7 +360,7 @@ func at(name string, err error) error {
 // unexpected turns the end of the input, which nothing but decode expects,
 // into an error that says so.
 func unexpected(err error) error {
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errors.New("the JSON ends too early")
 	}
 	return err

@@ -46,6 +46,9 @@ func (b *blocks) put(x *block) { b.pool.Put(x) }
 
 // hashFiles fills in the digests of all files.
 func (m *Manifest) hashFiles(ctx context.Context, t *tree, files []scanned, progress func(int64)) error {
+	if progress == nil {
+		progress = func(int64) {}
+	}
 	g, working := errgroup.WithContext(ctx) // ends with the first error
 	g.SetLimit(readers())
 	mem := newBlocks()
@@ -54,8 +57,8 @@ func (m *Manifest) hashFiles(ctx context.Context, t *tree, files []scanned, prog
 			break
 		}
 		g.Go(func() error {
-			r := &fileReader{ctx: working, size: files[i].info.Size(), progress: progress, mem: mem}
-			return r.hash(t, files[i], m.PieceSize, &m.Files[i])
+			r := &fileReader{size: files[i].info.Size(), progress: progress, mem: mem}
+			return r.hash(working, t, files[i], m.PieceSize, &m.Files[i])
 		})
 	}
 	if err := g.Wait(); err != nil {
@@ -66,7 +69,6 @@ func (m *Manifest) hashFiles(ctx context.Context, t *tree, files []scanned, prog
 
 // fileReader reads one file, once, from front to back.
 type fileReader struct {
-	ctx      context.Context
 	file     io.Reader
 	size     int64 // bytes the file is expected to have
 	read     int64 // bytes read so far
@@ -75,7 +77,7 @@ type fileReader struct {
 }
 
 // hash computes the digests of file f into entry.
-func (r *fileReader) hash(t *tree, f scanned, pieceSize int64, entry *File) error {
+func (r *fileReader) hash(ctx context.Context, t *tree, f scanned, pieceSize int64, entry *File) error {
 	file, err := t.open(f.path)
 	if err != nil {
 		return err
@@ -83,9 +85,9 @@ func (r *fileReader) hash(t *tree, f scanned, pieceSize int64, entry *File) erro
 	defer func() { _ = file.Close() }() // only read from
 	r.file = file
 	if f.info.Size() <= pieceSize {
-		err = r.hashOnce(entry)
+		err = r.hashOnce(ctx, entry)
 	} else {
-		err = r.hashTwice(pieceSize, entry)
+		err = r.hashTwice(ctx, pieceSize, entry)
 	}
 	if err != nil {
 		return fmt.Errorf("read %s: %w", f.path, err)
@@ -98,17 +100,17 @@ func (r *fileReader) hash(t *tree, f scanned, pieceSize int64, entry *File) erro
 }
 
 // hashOnce hashes a file of at most one piece, which needs only one digest.
-func (r *fileReader) hashOnce(entry *File) error {
+func (r *fileReader) hashOnce(ctx context.Context, entry *File) error {
 	h := blake3.New()
 	b := r.mem.get()
 	defer r.mem.put(b)
 	for {
-		err := r.next(b)
-		if err == io.EOF {
-			break
-		}
+		more, err := r.next(ctx, b)
 		if err != nil {
 			return err
+		}
+		if !more {
+			break
 		}
 		_, _ = h.Write(b.buf[:b.n])
 	}
@@ -122,71 +124,80 @@ func (r *fileReader) hashOnce(entry *File) error {
 // hashTwice hashes a file as a whole and in pieces, beside one another. As a
 // whole it can be hashed by one goroutine only, and one for the pieces keeps
 // up with it.
-func (r *fileReader) hashTwice(pieceSize int64, entry *File) error {
+func (r *fileReader) hashTwice(ctx context.Context, pieceSize int64, entry *File) error {
 	whole, pieces := blake3.New(), newPieceHasher(pieceSize)
-	free := make(chan *block, ringSize)
-	for range ringSize {
-		free <- r.mem.get()
-	}
-	feed := func(w io.Writer) (chan<- *block, func()) {
-		c := make(chan *block, ringSize)
-		return c, func() {
-			for b := range c {
-				_, _ = w.Write(b.buf[:b.n])
-				if b.users.Add(-1) == 0 {
-					free <- b
-				}
-			}
-		}
-	}
-	toWhole, hashWhole := feed(whole)
-	toPieces, hashPieces := feed(pieces)
-	var wg sync.WaitGroup
-	wg.Go(hashWhole)
-	wg.Go(hashPieces)
-
-	var err error
-	for err == nil {
-		b := <-free
-		if err = r.next(b); err != nil {
-			free <- b
-			break
-		}
-		b.users.Store(2)
-		toWhole <- b
-		toPieces <- b
-	}
-	close(toWhole)
-	close(toPieces)
-	wg.Wait()
-	for range ringSize {
-		r.mem.put(<-free)
-	}
-	if err != io.EOF {
+	if err := r.share(ctx, whole, pieces); err != nil {
 		return err
 	}
 	entry.Digest, entry.Pieces = sum(whole), pieces.finish()
 	return nil
 }
 
-// next reads the next block of the file, or io.EOF at its end.
-func (r *fileReader) next(b *block) error {
-	if r.ctx.Err() != nil {
-		return context.Cause(r.ctx)
+// share reads the file to its end and writes it to each hasher, each in its own
+// goroutine.
+func (r *fileReader) share(ctx context.Context, hashers ...io.Writer) error {
+	free := make(chan *block, ringSize)
+	for range ringSize {
+		free <- r.mem.get()
 	}
-	var err error
+	var wg sync.WaitGroup
+	lanes := make([]chan *block, len(hashers))
+	for i, h := range hashers {
+		lanes[i] = make(chan *block, ringSize) // has room for all there are
+		wg.Go(func() { drain(lanes[i], h, free) })
+	}
+	err := r.deal(ctx, free, lanes)
+	for _, lane := range lanes {
+		close(lane)
+	}
+	wg.Wait()
+	for range ringSize {
+		r.mem.put(<-free)
+	}
+	return err
+}
+
+// deal sends each block of the file down every lane.
+func (r *fileReader) deal(ctx context.Context, free chan *block, lanes []chan *block) error {
+	for {
+		b := <-free
+		more, err := r.next(ctx, b)
+		if err != nil || !more {
+			free <- b
+			return err
+		}
+		b.users.Store(int32(len(lanes)))
+		for _, lane := range lanes {
+			lane <- b
+		}
+	}
+}
+
+// drain writes what comes down a lane to h, and frees what everybody has read.
+func drain(lane <-chan *block, h io.Writer, free chan<- *block) {
+	for b := range lane {
+		_, _ = h.Write(b.buf[:b.n]) // hashers never fail
+		if b.users.Add(-1) == 0 {
+			free <- b
+		}
+	}
+}
+
+// next reads the next block of the file; more is false at the file's end.
+func (r *fileReader) next(ctx context.Context, b *block) (more bool, err error) {
+	if ctx.Err() != nil {
+		return false, context.Cause(ctx)
+	}
 	b.n, err = io.ReadFull(r.file, b.buf)
 	r.read += int64(b.n)
 	switch {
-	case err != nil && err != io.EOF && !errors.Is(err, io.ErrUnexpectedEOF):
-		return err
+	case err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
+		return false, err
 	case r.read > r.size || b.n == 0 && r.read < r.size:
-		return errors.New("its size changed meanwhile")
+		return false, errors.New("its size changed meanwhile")
 	case b.n == 0:
-		return io.EOF
+		return false, nil
 	}
-	if r.progress != nil {
-		r.progress(int64(b.n))
-	}
-	return nil
+	r.progress(int64(b.n))
+	return true, nil
 }

@@ -119,7 +119,7 @@ func TestParseRefuses(t *testing.T) {
 		{`{"shoal" 1}`, "invalid character"},
 		{`{1:2}`, "invalid character"},
 		{head + `"files":[]` + strings.Repeat(`,"x":0`, maxFields) + "}", "more than 1024 fields"},
-		{with(`"x":` + strings.Repeat("[", 20000)), "x: "},
+		{with(`"x":` + strings.Repeat("[", 20000)), `"x": invalid character`},
 
 		// The version.
 		{`{"shoal":2,"files":7}`, "version 2 is unknown to this program"},
@@ -349,7 +349,7 @@ func mustRoundTrip(t interface{ Fatalf(string, ...any) }, m *Manifest) {
 	if err != nil {
 		t.Fatalf("encode: %v", err)
 	}
-	again, err := Parse(Compress(encoded))
+	again, err := Parse(encoded)
 	if err != nil {
 		t.Fatalf("parse what was encoded: %v\n%s", err, encoded)
 	}
