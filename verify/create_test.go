@@ -162,6 +162,9 @@ func TestCreateRefusesOptions(t *testing.T) {
 		o.Progress = func(int64) { t.Errorf("%s: something was read", reason) }
 		_, err := Create(t.Context(), root, o)
 		wantError(t, err, reason, reason)
+		if !errors.Is(err, ErrManifest) {
+			t.Errorf("%v does not wrap ErrManifest", err)
+		}
 	}
 }
 
