@@ -153,6 +153,22 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
+// TestRetryAfterWithoutDate compares a date with our own clock.
+func TestRetryAfterWithoutDate(t *testing.T) {
+	m, _ := oneFile(t, 100)
+	synctest.Test(t, func(t *testing.T) {
+		s := memoryMirror(t, m, func(w http.ResponseWriter, r *http.Request) {
+			w.Header()["Date"] = nil
+			w.Header().Set("Retry-After", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat))
+			w.WriteHeader(http.StatusTooManyRequests)
+		}, fetch.ClientOptions{})
+		_, err := bring(t.Context(), s, m, 0, 1)
+		if f := fetch.AsFault(err); f == nil || f.RetryAfter != time.Hour {
+			t.Errorf("got %v (%+v)", err, f)
+		}
+	})
+}
+
 // TestCorruptBytes checks that what a mirror sends wrong passes as a piece of
 // the right length and does not stand the proof.
 func TestCorruptBytes(t *testing.T) {

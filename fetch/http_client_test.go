@@ -94,6 +94,7 @@ func TestProxy(t *testing.T) {
 		"flag against others": {flag: withUser, env: map[string]string{"HTTP_PROXY": "http://proxy.invalid"}},
 		"variable":            {env: map[string]string{"HTTP_PROXY": withUser}},
 		"variable for all":    {env: map[string]string{"ALL_PROXY": withUser}},
+		"as a CGI program":    {flag: withUser, env: map[string]string{"REQUEST_METHOD": "GET"}},
 		"without scheme":      {flag: "ann:pw@" + host},
 	}
 	for name, test := range tests {

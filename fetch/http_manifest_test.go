@@ -217,8 +217,9 @@ func TestManifestIsGivenUp(t *testing.T) {
 		most     time.Duration
 		text     string
 	}{
-		"errors": {status(502), 4, 6 * time.Second, "HTTP 502 Bad Gateway"},
-		"drip":   {drip, 1, 5 * time.Minute, "was not here after 5m0s"},
+		"errors":    {status(502), 4, 6 * time.Second, "HTTP 502 Bad Gateway"},
+		"forbidden": {status(403), 1, 0, "HTTP 403 Forbidden"},
+		"drip":      {drip, 1, 5 * time.Minute, "was not here after 5m0s"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

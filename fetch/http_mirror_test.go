@@ -2,6 +2,8 @@ package fetch_test
 
 import (
 	"bytes"
+	"context"
+	"iter"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -84,6 +86,39 @@ func TestConnectionIsUsedAgain(t *testing.T) {
 	}
 	if dials != 1 {
 		t.Errorf("%d connections", dials)
+	}
+}
+
+// TestConnectionsAreKept has four leases under way at once, twice.
+func TestConnectionsAreKept(t *testing.T) {
+	m, content := oneFile(t, 8*piece)
+	s := newMirror(t, newClient(t, fetch.ClientOptions{}), m, serve(t, serveContent(m, content)).URL+"/file.bin")
+	var dials atomic.Int32
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{ConnectStart: func(_, _ string) { dials.Add(1) }})
+	for range 2 {
+		var rests []func() (fetch.Raw, error, bool)
+		for range 4 {
+			next, stop := iter.Pull2(s.Pieces(ctx, fetch.Lease{
+				Pieces:   fetch.Run(0, 8),
+				Buffer:   func(_ context.Context, n int) ([]byte, error) { return make([]byte, n), nil },
+				Received: func(int) {},
+			}))
+			defer stop()
+			if _, err, _ := next(); err != nil {
+				t.Fatal(err)
+			}
+			rests = append(rests, next)
+		}
+		for _, next := range rests {
+			for _, err, ok := next(); ok; _, err, ok = next() {
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	if n := dials.Load(); n != 4 {
+		t.Errorf("%d connections", n)
 	}
 }
 

@@ -49,6 +49,38 @@ func TestRedirectIsRemembered(t *testing.T) {
 	}
 }
 
+// TestRedirectTargetDies has the target of a known redirect fail in a way that is
+// not asked anew at once; the next lease is sent to another one.
+func TestRedirectTargetDies(t *testing.T) {
+	m, content := oneFile(t, 3*piece)
+	alive := serve(t, serveContent(m, content))
+	var fails atomic.Bool
+	dies := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if fails.Load() {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		serveBytes(w, r, content)
+	})
+	mirror := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		to := dies.URL
+		if fails.Load() {
+			to = alive.URL
+		}
+		http.Redirect(w, r, to+"/file.bin", http.StatusFound)
+	})
+	s := newMirror(t, newClient(t, fetch.ClientOptions{}), m, mirror.URL)
+	if _, err := bring(t.Context(), s, m, 0, 1); err != nil {
+		t.Fatal(err)
+	}
+	fails.Store(true)
+	_, err := bring(t.Context(), s, m, 1, 2)
+	checkFault(t, err, fetch.FaultPassing, "HTTP 502 Bad Gateway")
+	if _, err := bring(t.Context(), s, m, 2, 3); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestRedirectTargetFails has a fresh redirect whose target refuses: there is
 // nothing to ask anew.
 func TestRedirectTargetFails(t *testing.T) {

@@ -164,12 +164,7 @@ func (p place) checkSignature(ctx context.Context, pubkey string, message []byte
 	case p.stdin != nil:
 		err = errors.New("there is no file beside it")
 	case p.url != nil:
-		u := *p.url
-		u.Path += verify.SignatureExtension
-		if u.RawPath != "" {
-			u.RawPath += verify.SignatureExtension
-		}
-		sig, _, err = p.client.download(ctx, &u, maxSignature)
+		sig, _, err = p.client.download(ctx, below(p.url, verify.SignatureExtension), maxSignature)
 	default:
 		sig, err = readFile(ctx, p.name+verify.SignatureExtension, maxSignature)
 	}

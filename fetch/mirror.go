@@ -214,12 +214,7 @@ func (m *Mirror) url(file int) *url.URL {
 	if !m.manifest.Folder() {
 		return m.base
 	}
-	u, path := *m.base, m.manifest.Files[file].Path
-	if u.RawPath != "" {
-		u.RawPath += (&url.URL{Path: path}).EscapedPath()
-	}
-	u.Path += path
-	return &u
+	return below(m.base, m.manifest.Files[file].Path)
 }
 
 func (m *Mirror) known(file int) known {

@@ -80,9 +80,6 @@ func follow(from *url.URL, resp *http.Response) (*url.URL, error) {
 		return nil, faultf(FaultLasting, "redirect from https to plain http at %s", to.Host)
 	}
 	to.Fragment, to.RawFragment = "", ""
-	if origin(to) != origin(from) {
-		to.User = nil
-	}
 	return to, nil
 }
 
@@ -113,7 +110,6 @@ func (c *Client) ask(w *watch, start *url.URL, at target, h http.Header) (resp *
 				public = c.publicAddr(info.Conn.RemoteAddr())
 			}
 		},
-		GotFirstResponseByte: w.wait,
 	})
 	req := (&http.Request{Method: http.MethodGet, URL: at.url, Header: h.Clone()}).WithContext(ctx)
 	r := route{guarded: at.guarded && proxy == nil}
@@ -263,6 +259,17 @@ func checkURL(u *url.URL) error {
 		return errors.New("is a URL without a host")
 	}
 	return nil
+}
+
+// below returns the URL of what lies at a path, or what else is to be appended,
+// below u.
+func below(u *url.URL, path string) *url.URL {
+	v := *u
+	if v.RawPath != "" {
+		v.RawPath += (&url.URL{Path: path}).EscapedPath()
+	}
+	v.Path += path
+	return &v
 }
 
 // shown is what the user is shown of a URL: neither credentials nor the query,

@@ -103,7 +103,7 @@ func parseContentRange(s string) (first, last, total int64, ok bool) {
 	from, to, _ := strings.Cut(span, "-")
 	first, ok1 := parseDigits(from)
 	last, ok2 := parseDigits(to)
-	return first, last, total, ok1 && ok2 && first <= last
+	return first, last, total, ok1 && ok2
 }
 
 // parseDigits reads a number without sign.

@@ -35,6 +35,7 @@ func Run(t *testing.T, make func(t *testing.T, m *verify.Manifest, content []byt
 	tests := map[string]func(*testing.T, *subject){
 		"whole":                 testWhole,
 		"every run":             testEveryRun,
+		"any order":             testAnyOrder,
 		"empty lease":           testEmpty,
 		"several leases":        testSeveral,
 		"breaking out":          testBreak,
@@ -103,43 +104,44 @@ func (s *subject) piece(i int) []byte {
 	return s.content[at:][:span.Size]
 }
 
-// bring takes a lease of the pieces [first, end) until the source ends it or
-// until tells to break out. It checks all that must hold of any lease.
-func (s *subject) bring(ctx context.Context, first, end int, until func(piece int) bool) error {
+// bring takes a lease until the source ends it, or until tells to break out. It
+// checks all that must hold of any lease.
+func (s *subject) bring(ctx context.Context, pieces []int, until func(piece int) bool) error {
 	var lent [][]byte
 	var received, yielded int
 	lease := fetch.Lease{
-		Pieces: fetch.Run(first, end),
+		Pieces: slices.Clone(pieces),
 		Buffer: func(_ context.Context, n int) ([]byte, error) {
 			lent = append(lent, make([]byte, n))
 			return lent[len(lent)-1], nil
 		},
 		Received: func(n int) { received += n },
 	}
-	next := first
+	rest := slices.Clone(pieces)
 	for raw, err := range s.Pieces(ctx, lease) {
 		if err != nil {
 			return err
 		}
 		own := func(b []byte) bool { return &b[0] == &raw.Data[0] }
+		i := slices.Index(rest, raw.Piece)
 		switch {
-		case raw.Piece != next || next == end:
-			return fmt.Errorf("got piece %d, wanted %d of [%d, %d)", raw.Piece, next, first, end)
-		case !bytes.Equal(raw.Data, s.piece(next)):
-			return fmt.Errorf("got wrong bytes for piece %d", next)
+		case i < 0:
+			return fmt.Errorf("got piece %d while waiting for %v", raw.Piece, rest)
+		case !bytes.Equal(raw.Data, s.piece(raw.Piece)):
+			return fmt.Errorf("got wrong bytes for piece %d", raw.Piece)
 		case !slices.ContainsFunc(lent, own):
-			return fmt.Errorf("piece %d is not in memory from Buffer", next)
+			return fmt.Errorf("piece %d is not in memory from Buffer", raw.Piece)
 		}
-		yielded += len(raw.Data)
-		if received < yielded {
+		rest = slices.Delete(rest, i, i+1)
+		if yielded += len(raw.Data); received < yielded {
 			return fmt.Errorf("told of %d bytes when %d were yielded", received, yielded)
 		}
-		if next++; until != nil && until(raw.Piece) {
+		if until != nil && until(raw.Piece) {
 			return nil
 		}
 	}
-	if next != end {
-		return fmt.Errorf("ended without error before piece %d of [%d, %d)", next, first, end)
+	if len(rest) > 0 {
+		return fmt.Errorf("ended without error while %v were still to come", rest)
 	}
 	if received != yielded {
 		return fmt.Errorf("told of %d bytes, yielded %d", received, yielded)
@@ -147,9 +149,12 @@ func (s *subject) bring(ctx context.Context, first, end int, until func(piece in
 	return nil
 }
 
+// all is a lease of everything.
+func (s *subject) all() []int { return fetch.Run(0, s.manifest.NumPieces()) }
+
 func testWhole(t *testing.T, s *subject) {
 	for range 2 {
-		if err := s.bring(t.Context(), 0, s.manifest.NumPieces(), nil); err != nil {
+		if err := s.bring(t.Context(), s.all(), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -158,42 +163,50 @@ func testWhole(t *testing.T, s *subject) {
 func testEveryRun(t *testing.T, s *subject) {
 	for first := range s.manifest.NumPieces() {
 		for end := first + 1; end <= s.manifest.NumPieces(); end++ {
-			if err := s.bring(t.Context(), first, end, nil); err != nil {
+			if err := s.bring(t.Context(), fetch.Run(first, end), nil); err != nil {
 				t.Fatalf("[%d, %d): %v", first, end, err)
 			}
 		}
 	}
 }
 
+func testAnyOrder(t *testing.T, s *subject) {
+	for _, pieces := range [][]int{{2, 3, 0, 1}, {5}, {6, 5, 4}, {0, 2, 4, 6}} {
+		if err := s.bring(t.Context(), pieces, nil); err != nil {
+			t.Errorf("%v: %v", pieces, err)
+		}
+	}
+}
+
 func testEmpty(t *testing.T, s *subject) {
-	if err := s.bring(t.Context(), 2, 2, nil); err != nil {
+	if err := s.bring(t.Context(), nil, nil); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func testSeveral(t *testing.T, s *subject) {
-	var all sync.WaitGroup
+	var leases sync.WaitGroup
 	n := s.manifest.NumPieces()
-	for _, run := range [][2]int{{0, n}, {0, 3}, {3, 6}, {n - 1, n}} {
-		all.Go(func() {
-			if err := s.bring(t.Context(), run[0], run[1], nil); err != nil {
-				t.Errorf("%v: %v", run, err)
+	for _, pieces := range [][]int{s.all(), fetch.Run(0, 3), fetch.Run(3, 6), {n - 1}} {
+		leases.Go(func() {
+			if err := s.bring(t.Context(), pieces, nil); err != nil {
+				t.Errorf("%v: %v", pieces, err)
 			}
 		})
 	}
-	all.Wait()
+	leases.Wait()
 }
 
-// testBreak breaks out after each piece in turn; nothing may be left of it.
+// testBreak breaks out after each number of pieces; nothing may be left of it.
 func testBreak(t *testing.T, s *subject) {
-	n := s.manifest.NumPieces()
-	if err := s.bring(t.Context(), 0, n, nil); err != nil { // opens what is kept open
+	if err := s.bring(t.Context(), s.all(), nil); err != nil { // opens what is kept open
 		t.Fatal(err)
 	}
 	synctest.Wait()
 	before := runtime.NumGoroutine()
-	for last := range n - 1 {
-		err := s.bring(t.Context(), 0, n, func(piece int) bool { return piece == last })
+	for wanted := 1; wanted < s.manifest.NumPieces(); wanted++ {
+		got := 0
+		err := s.bring(t.Context(), s.all(), func(int) bool { got++; return got == wanted })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -202,7 +215,7 @@ func testBreak(t *testing.T, s *subject) {
 	if after := runtime.NumGoroutine(); after > before {
 		t.Errorf("%d goroutines are left, there were %d", after, before)
 	}
-	if err := s.bring(t.Context(), 0, n, nil); err != nil {
+	if err := s.bring(t.Context(), s.all(), nil); err != nil {
 		t.Errorf("afterwards: %v", err)
 	}
 }
@@ -210,7 +223,7 @@ func testBreak(t *testing.T, s *subject) {
 func testCancelled(t *testing.T, s *subject) {
 	ctx, cancel := context.WithCancel(t.Context())
 	began := time.Now()
-	err := s.bring(ctx, 0, s.manifest.NumPieces(), func(int) bool { cancel(); return false })
+	err := s.bring(ctx, s.all(), func(int) bool { cancel(); return false })
 	checkStopped(t, err, began)
 }
 
@@ -218,7 +231,7 @@ func testCancelledFirst(t *testing.T, s *subject) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	began := time.Now()
-	checkStopped(t, s.bring(ctx, 0, s.manifest.NumPieces(), nil), began)
+	checkStopped(t, s.bring(ctx, s.all(), nil), began)
 }
 
 // testBufferWaits never gives memory for the second piece.
@@ -227,7 +240,7 @@ func testBufferWaits(t *testing.T, s *subject) {
 	defer cancel()
 	given := false
 	lease := fetch.Lease{
-		Pieces: fetch.Run(0, s.manifest.NumPieces()),
+		Pieces: s.all(),
 		Buffer: func(ctx context.Context, n int) ([]byte, error) {
 			if !given {
 				given = true
