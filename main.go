@@ -17,7 +17,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -176,7 +175,7 @@ func (s *session) do(ctx context.Context, cmd argv.Command) error {
 	case *argv.Demo:
 		return s.demo(ctx)
 	case *argv.Man:
-		return s.man(ctx)
+		return report.Manual(ctx, manual, s.stdout)
 	case *argv.Completion:
 		text, err := completions.ReadFile("completions/shoal." + o.Shell)
 		return errors.Join(err, s.print(string(text)))
@@ -308,11 +307,9 @@ func (s *session) online(ctx context.Context, o argv.HTTP, do func(context.Conte
 		ctx, cancel = context.WithTimeoutCause(ctx, o.Deadline, fetch.ErrDeadline)
 		defer cancel()
 	}
-	c, err := fetch.NewClient(fetch.ClientOptions{
-		Headers: o.Headers, UserAgent: cmp.Or(o.UserAgent, "shoal/"+version), Netrc: o.Netrc, Proxy: o.Proxy,
-		CACert: o.CACert, Cert: o.Cert, Key: o.Key, Insecure: o.Insecure, Timeout: o.Timeout,
-		Limit: fetch.NewLimit(o.LimitDown), Verbose: s.report.Verbosef,
-	})
+	o.UserAgent = cmp.Or(o.UserAgent, "shoal/"+version)
+	o.Limit, o.Verbose = fetch.NewLimit(o.LimitDown), s.report.Verbosef
+	c, err := fetch.NewClient(o.ClientOptions)
 	if err != nil {
 		return &argv.UsageError{Text: err.Error()}
 	}
@@ -542,11 +539,8 @@ func (s *session) create(ctx context.Context, o *argv.Create) error {
 		return err
 	}
 	hashing := s.report.Hashing("hashing " + filepath.Base(o.Path))
-	m, err := verify.Create(ctx, o.Path, verify.CreateOptions{
-		Name: o.Name, Comment: o.Comment, PieceSize: o.PieceSize, Mirrors: o.Mirrors, Peers: o.Peers,
-		Bootstrap: o.Bootstrap, Discovery: o.Discovery, Salt: o.Salt, Created: o.Created, Modified: o.Modified,
-		Total: hashing.Total, Progress: hashing.Add,
-	})
+	o.Total, o.Progress = hashing.Total, hashing.Add
+	m, err := verify.Create(ctx, o.Path, o.CreateOptions)
 	hashing.Done()
 	if errors.Is(err, verify.ErrManifest) {
 		return &argv.UsageError{Text: err.Error()}
@@ -584,24 +578,17 @@ func (s *session) sign(o *argv.Create, path string, encoded []byte) error {
 	if err != nil {
 		return fmt.Errorf("read secret key: %w", err)
 	}
-	sig, err := verify.Sign(key, encoded, func() (string, error) { return s.password(o.Sign) }, "file:"+filepath.Base(path))
+	password := func() (string, error) {
+		if word := s.getenv("SHOAL_SIGN_PASSWORD"); word != "" {
+			return word, nil
+		}
+		return s.report.Password(s.stdin, "password of "+o.Sign)
+	}
+	sig, err := verify.Sign(key, encoded, password, "file:"+filepath.Base(path))
 	if err != nil {
 		return err
 	}
 	return resume.Save(path+verify.SignatureExtension, sig, o.Overwrite)
-}
-
-// password asks for the password of a secret key.
-func (s *session) password(key string) (string, error) {
-	if word := s.getenv("SHOAL_SIGN_PASSWORD"); word != "" {
-		return word, nil
-	}
-	if !term.IsTerminal(int(s.stdin.Fd())) {
-		return "", &advised{errors.New("there is no terminal"), "set SHOAL_SIGN_PASSWORD", false}
-	}
-	s.report.Warn("the password of " + key + ", please (it is not shown):")
-	word, err := term.ReadPassword(int(s.stdin.Fd()))
-	return string(word), err
 }
 
 func (s *session) demo(ctx context.Context) error {
@@ -624,15 +611,4 @@ func (s *session) demo(ctx context.Context) error {
 		}
 		return nil
 	})
-}
-
-// man shows the manual page: to people with man, to a pipe as it is.
-func (s *session) man(ctx context.Context) error {
-	man, err := exec.LookPath("man")
-	if err != nil || !term.IsTerminal(int(s.stdout.Fd())) {
-		return s.print(manual)
-	}
-	c := exec.CommandContext(ctx, man, "-l", "-")
-	c.Stdin, c.Stdout, c.Stderr = strings.NewReader(manual), s.stdout, s.stderr
-	return c.Run()
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/shoal-dl/shoal/fetch"
 	"github.com/shoal-dl/shoal/verify"
 )
 
@@ -67,8 +68,8 @@ func TestValues(t *testing.T) {
 	want := Fetch{
 		Look: Look{Color: "auto"},
 		HTTP: HTTP{
-			Headers: []string{"A: -1, 2", "-B:=x"}, Mirrors: []string{"https://a/", "http://b/f?x=1,2"},
-			Timeout: 90 * time.Second, LimitDown: 3 << 19, Connections: 4, Retries: 5, Deadline: 90 * time.Minute,
+			ClientOptions: fetch.ClientOptions{Headers: []string{"A: -1, 2", "-B:=x"}, Timeout: 90 * time.Second},
+			Mirrors:       []string{"https://a/", "http://b/f?x=1,2"}, LimitDown: 3 << 19, Connections: 4, Retries: 5, Deadline: 90 * time.Minute,
 		},
 		Swarm: Swarm{
 			Peers: []string{"[::1]:7411"}, Prefer: "speed", HTTPOnly: true,
@@ -85,8 +86,11 @@ func TestCreate(t *testing.T) {
 	c := mustParse[*Create](t, "create", "dir", "--mirror", "dir/", "--salt", "beef", "--discovery", "lan,dht",
 		"--piece-size", "1M", "--name", "n", "--modified")
 	want := Create{
-		Look: Look{Color: "auto"}, Path: "dir", Mirrors: []verify.Mirror{{URL: "dir/"}}, Salt: []byte{0xbe, 0xef},
-		Discovery: []string{"dht", "lan"}, PieceSize: 1 << 20, Name: "n", Modified: true,
+		Look: Look{Color: "auto"}, Path: "dir",
+		CreateOptions: verify.CreateOptions{
+			Name: "n", PieceSize: 1 << 20, Mirrors: []verify.Mirror{{URL: "dir/"}}, Salt: []byte{0xbe, 0xef},
+			Discovery: []string{"dht", "lan"}, Modified: true,
+		},
 	}
 	if c.Created.IsZero() {
 		t.Error("there is no creation time")

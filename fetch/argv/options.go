@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/shoal-dl/shoal/fetch"
 	"github.com/shoal-dl/shoal/verify"
 )
 
@@ -30,18 +31,12 @@ type Trust struct {
 
 // HTTP is how servers are spoken to.
 type HTTP struct {
-	Headers           []string // "Key: value"
-	UserAgent         string   // empty = shoal's own
-	Netrc             bool
-	Proxy             string // URL; empty = as the environment says
-	CACert, Cert, Key string // PEM files
-	Insecure          bool
-	Timeout           time.Duration // silence after which a source is dead
-	LimitDown         int64         // bytes a second over all connections; 0 = none
-	Connections       int           // most connections to one mirror host
-	Retries           int           // tries in a row without progress
-	Deadline          time.Duration // for the whole command; 0 = none
-	Mirrors           []string      // more mirrors than the manifest names
+	fetch.ClientOptions
+	LimitDown   int64         // bytes a second over all connections; 0 = none
+	Connections int           // most connections to one mirror host
+	Retries     int           // tries in a row without progress
+	Deadline    time.Duration // for the whole command; 0 = none
+	Mirrors     []string      // more mirrors than the manifest names
 }
 
 // Swarm is what the user wants of peers. This version fetches from mirrors
@@ -97,19 +92,12 @@ type Verify struct {
 // Create is `shoal create PATH`.
 type Create struct {
 	Look
-	Path             string
-	Output           string // empty = the base name of Path, with .shoal
-	Overwrite        bool
-	Name, Comment    string
-	PieceSize        int64 // bytes; 0 = by the size of the content
-	Mirrors          []verify.Mirror
-	Peers, Bootstrap []string  // HOST:PORT
-	Discovery        []string  // "dht", "lan"; nil = mirrors and listed peers only
-	Salt             []byte    // nil = none
-	Created          time.Time // now, or SOURCE_DATE_EPOCH
-	Modified         bool      // record modification times
-	Zstd             bool      // write the manifest compressed
-	Sign             string    // minisign secret key file; empty = do not sign
+	verify.CreateOptions
+	Path      string
+	Output    string // empty = the base name of Path, with .shoal
+	Overwrite bool
+	Zstd      bool   // write the manifest compressed
+	Sign      string // minisign secret key file; empty = do not sign
 }
 
 // Target is the path that the manifest is written to, or "-".
