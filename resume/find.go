@@ -66,9 +66,12 @@ func Load(path string) (Pending, error) {
 	if err != nil {
 		return Pending{}, damaged(pl, fmt.Errorf("%w: %v", errDamaged, err)) // what %w would say of a manifest is not meant
 	}
+	_, have, err := r.newest(m.NumPieces())
+	if err != nil {
+		return Pending{}, damaged(pl, err)
+	}
 	p := Pending{Path: pl.final, Part: pl.part, Origin: r.origin, Manifest: m}
 	if _, err := os.Lstat(pl.part); err == nil {
-		_, have := r.newest(m.NumPieces())
 		p.Have = sizeOf(m, have)
 	}
 	return p, nil

@@ -91,10 +91,12 @@ func (j *journal) recall(m *verify.Manifest, raw []byte) (*recalled, error) {
 			return nil, nil
 		}
 	}
-	j.origin, j.sum = r.origin, r.sum
-	old := &recalled{origin: r.origin, manifest: m}
-	j.seq, old.have = r.newest(m.NumPieces())
-	return old, nil
+	seq, have, err := r.newest(m.NumPieces())
+	if err != nil {
+		return nil, nil
+	}
+	j.origin, j.sum, j.seq = r.origin, r.sum, seq
+	return &recalled{origin: r.origin, manifest: m, have: have}, nil
 }
 
 // rewrite starts the record over, of o and claiming have. What it claimed

@@ -1,6 +1,7 @@
 package resume
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io/fs"
@@ -175,6 +176,11 @@ func TestOpenRefuses(t *testing.T) {
 				must(t, os.Mkdir(path+partSuffix, 0o755))
 				must(t, os.Symlink("..", filepath.Join(path+partSuffix, "deep")))
 			}},
+		{name: "a file for a folder in a part", c: many, want: ErrExists, text: "deep: ",
+			make: func(t *testing.T, path string) {
+				must(t, os.Mkdir(path+partSuffix, 0o755))
+				must(t, os.WriteFile(filepath.Join(path+partSuffix, "deep"), nil, 0o644))
+			}},
 		{name: "a folder for a file in a part", c: many, want: ErrExists, text: "small: ",
 			make: func(t *testing.T, path string) { must(t, os.MkdirAll(filepath.Join(path+partSuffix, "small"), 0o755)) }},
 		{name: "another content's part", c: one, want: ErrOtherContent,
@@ -201,6 +207,36 @@ func TestOpenRefuses(t *testing.T) {
 				t.Errorf("was\n%s, is\n%s", before, after)
 			}
 		})
+	}
+}
+
+// TestTornRecordClaimsNothingWrong changes a record all over, and each time
+// compares what Open makes of it with what is really there.
+func TestTornRecordClaimsNothingWrong(t *testing.T) {
+	c := oneFile(t, "a.iso", 1, 4*pieceSize)
+	path := filepath.Join(t.TempDir(), "a.iso")
+	f := c.open(t, path, Options{})
+	for piece := range 3 {
+		c.put(t, f, piece)
+		must(t, f.flush())
+	}
+	must(t, f.Close())
+	whole, err := os.ReadFile(path + stateSuffix)
+	must(t, err)
+	for at := 0; at < len(whole); at += 13 {
+		torn := bytes.Clone(whole)
+		torn[at] ^= 0x40
+		if at%2 == 0 {
+			torn = whole[:at]
+		}
+		must(t, os.WriteFile(path+stateSuffix, torn, 0o600))
+		f, err := Open(t.Context(), c.Manifest, c.origin, path, Options{})
+		must(t, err)
+		if f.Have().Count() < 2 {
+			t.Errorf("byte %d: more than one batch is lost: %s", at, picture(f.Have()))
+		}
+		c.claims(t, f.Have(), path+partSuffix)
+		must(t, f.Close())
 	}
 }
 

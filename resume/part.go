@@ -151,25 +151,39 @@ func (p *part) evict() error {
 // openFile opens file i, creating it and giving it its size if need be. p.mu is
 // held.
 func (p *part) openFile(i int) (*os.File, error) {
-	name := pathOf(p.m, p.path, i)
-	flag, mode := os.O_RDWR|os.O_CREATE|noFollow, fs.FileMode(0o666)
+	flag := os.O_RDWR | noFollow
 	if p.sealed {
 		flag = os.O_RDONLY | noFollow
 	}
-	if p.m.Files[i].Executable {
-		mode = 0o777 // so that the umask applies as to any new program
+	f, err := p.openIn(i, flag, 0)
+	if errors.Is(err, fs.ErrNotExist) && !p.sealed {
+		f, err = p.createFile(i)
 	}
-	f, err := p.openIn(i, flag, mode)
 	if err != nil {
-		return nil, fail("open", name, err)
+		return nil, fail("open", pathOf(p.m, p.path, i), err)
 	}
 	if p.sealed {
 		return f, nil
 	}
-	if err := resize(f, p.m.Files[i].Size); err != nil {
-		return nil, errors.Join(p.full(f, err), f.Close())
+	size := p.m.Files[i].Size
+	if err := resize(f, size); err != nil {
+		return nil, errors.Join(p.full(f, size, err), f.Close())
 	}
 	return f, nil
+}
+
+// createFile makes file i, and the folders it is in. p.mu is held.
+func (p *part) createFile(i int) (*os.File, error) {
+	mode := fs.FileMode(0o666)
+	if p.m.Files[i].Executable {
+		mode = 0o777 // so that the umask applies as to any new program
+	}
+	if p.m.Folder() {
+		if err := p.makeDirs(path.Dir(p.m.Files[i].Path)); err != nil {
+			return nil, err
+		}
+	}
+	return p.openIn(i, os.O_RDWR|os.O_CREATE|os.O_EXCL|noFollow, mode)
 }
 
 // openIn opens file i by its path, or within the folder. p.mu is held.
@@ -180,13 +194,7 @@ func (p *part) openIn(i int, flag int, mode fs.FileMode) (*os.File, error) {
 	if err := p.openRoot(); err != nil {
 		return nil, err
 	}
-	name := p.m.Files[i].Path
-	if !p.sealed {
-		if err := p.makeDirs(path.Dir(name)); err != nil {
-			return nil, err
-		}
-	}
-	return p.root.OpenFile(filepath.FromSlash(name), flag, mode)
+	return p.root.OpenFile(filepath.FromSlash(p.m.Files[i].Path), flag, mode)
 }
 
 // makeDirs makes the folder dir in the part, and notes that it and those above
@@ -221,14 +229,14 @@ func resize(f *os.File, size int64) error {
 	return nil
 }
 
-// full words a failure to reserve space for f.
-func (p *part) full(f *os.File, err error) error {
+// full words a failure to make f size bytes long.
+func (p *part) full(f *os.File, size int64, err error) error {
 	fi, statErr := f.Stat()
 	free, freeErr := freeSpace(filepath.Dir(p.path))
 	if !isFull(err) || statErr != nil || freeErr != nil {
 		return fail("create", f.Name(), err)
 	}
-	return noSpace(f.Name(), filepath.Dir(p.path), p.m.Size()-allocated(fi), free)
+	return noSpace(f.Name(), filepath.Dir(p.path), size-allocated(fi), free)
 }
 
 // close closes all files for good.

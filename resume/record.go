@@ -1,6 +1,7 @@
 package resume
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 
@@ -83,20 +84,29 @@ func decodeRecord(b []byte) (record, error) {
 }
 
 // newest returns the sequence number and the proven pieces of the latest valid
-// slot; without one, 0 and the empty set.
-func (r record) newest(pieces int) (uint64, *bitset.BitSet) {
-	seq, have := uint64(0), bitset.New(uint(pieces))
-	for i := range 2 {
-		at := i * int(slotStride(pieces))
-		if at+slotSize(pieces) > len(r.slots) {
-			break
-		}
-		if n, set, ok := decodeSlot(r.slots[at:at+slotSize(pieces)], r.sum, pieces); ok && n > seq {
+// slot; 0 and the empty set if none has been written yet. A record that has
+// lost all it had is damaged.
+func (r record) newest(pieces int) (uint64, *bitset.BitSet, error) {
+	stride, size := int(slotStride(pieces)), slotSize(pieces)
+	if len(r.slots) < stride+size {
+		return 0, nil, errDamaged
+	}
+	seq, have, torn := uint64(0), bitset.New(uint(pieces)), false
+	for _, slot := range [][]byte{r.slots[:size], r.slots[stride : stride+size]} {
+		n, set, ok := decodeSlot(slot, r.sum, pieces)
+		if ok && n > seq {
 			seq, have = n, set
 		}
+		torn = torn || !ok && !isZero(slot)
 	}
-	return seq, have
+	if seq == 0 && torn {
+		return 0, nil, errDamaged
+	}
+	return seq, have, nil
 }
+
+// isZero tells whether b is all zeros.
+func isZero(b []byte) bool { return len(bytes.TrimLeft(b, "\x00")) == 0 }
 
 // appendSlot appends a slot.
 func appendSlot(b []byte, head [sumSize]byte, seq uint64, have *bitset.BitSet) []byte {

@@ -70,6 +70,9 @@ func (p *part) newDirs() []string {
 // much. It returns the files it changed. One that has become shorter than the
 // pieces that were put into it is an error: somebody else has been at it.
 func (p *part) settle() ([]int, error) {
+	if err := p.create(); err != nil { // it is open, unless an earlier Finish has failed
+		return nil, err
+	}
 	var changed []int
 	for i := range p.m.Files {
 		fi, err := p.lstat(i)
@@ -132,21 +135,21 @@ func (p *part) dressFile(i int) error {
 }
 
 func (p *part) lstat(i int) (fs.FileInfo, error) {
-	if p.root == nil {
+	if !p.m.Folder() {
 		return os.Lstat(p.path)
 	}
 	return p.root.Lstat(filepath.FromSlash(p.m.Files[i].Path))
 }
 
 func (p *part) chmod(i int, mode fs.FileMode) error {
-	if p.root == nil {
+	if !p.m.Folder() {
 		return os.Chmod(p.path, mode)
 	}
 	return p.root.Chmod(filepath.FromSlash(p.m.Files[i].Path), mode)
 }
 
 func (p *part) chtimes(i int, t time.Time) error {
-	if p.root == nil {
+	if !p.m.Folder() {
 		return os.Chtimes(p.path, time.Time{}, t)
 	}
 	return p.root.Chtimes(filepath.FromSlash(p.m.Files[i].Path), time.Time{}, t)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 
@@ -19,54 +20,50 @@ type survey struct {
 	allocated int64   // bytes of disk that the manifest's files take, at most their sizes
 }
 
-// surveyPart looks at the part, or a folder about to become one, at path. A
-// link or another special file anywhere in it is an error, because writing
-// could end up outside of it, or in another of its files.
-func surveyPart(m *verify.Manifest, path string) (survey, error) {
+// surveyPart looks at the part, or a folder about to become one, at root. A
+// link or another special file where a file or folder should be is an error,
+// because writing could end up outside of it, or in another of its files.
+func surveyPart(m *verify.Manifest, root string) (survey, error) {
 	s := survey{sizes: slices.Repeat([]int64{-1}, len(m.Files))}
-	fi, err := os.Lstat(path)
+	fi, err := os.Lstat(root)
 	if errors.Is(err, fs.ErrNotExist) {
 		return s, nil
 	}
 	if err != nil {
-		return s, fail("open", path, err)
+		return s, fail("open", root, err)
 	}
 	if fi.Mode().Type() != kindOf(m) {
-		return s, inTheWay("open", path, describe(fi.Mode()), "move it away, or choose another name with -o")
+		return s, inTheWay("open", root, describe(fi.Mode()), "move it away, or choose another name with -o")
 	}
 	s.exists = true
 	if !m.Folder() {
 		s.add(m, 0, fi)
 		return s, nil
 	}
-	return s, s.walk(m, path)
+	return s, s.walk(m, root)
 }
 
-// walk surveys a folder.
-func (s *survey) walk(m *verify.Manifest, path string) error {
-	files := make(map[string]int, len(m.Files))
-	for i := range m.Files {
-		files[m.Files[i].Path] = i
-	}
-	root, err := os.OpenRoot(path)
+// walk surveys a folder. What the manifest does not name may be anything.
+func (s *survey) walk(m *verify.Manifest, root string) error {
+	names := namesIn(m)
+	r, err := os.OpenRoot(root)
 	if err != nil {
-		return fail("open", path, err)
+		return fail("open", root, err)
 	}
-	defer root.Close()
-	return fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
-		full := filepath.Join(path, filepath.FromSlash(name))
+	defer r.Close()
+	return fs.WalkDir(r.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		full := filepath.Join(root, filepath.FromSlash(name))
 		if err != nil {
 			return fail("open", full, err)
 		}
-		i, ours := files[name]
-		if d.IsDir() && !ours {
+		i, named := names[name]
+		switch {
+		case !named && d.IsDir():
+			return fs.SkipDir
+		case !named, i == isFolder && d.IsDir():
 			return nil
-		}
-		if !d.Type().IsRegular() {
+		case i == isFolder || !d.Type().IsRegular():
 			return inTheWay("open", full, describe(d.Type()), "move it away")
-		}
-		if !ours {
-			return nil
 		}
 		fi, err := d.Info()
 		if err != nil {
@@ -75,6 +72,24 @@ func (s *survey) walk(m *verify.Manifest, path string) error {
 		s.add(m, i, fi)
 		return nil
 	})
+}
+
+// isFolder stands for a folder among the numbers of files.
+const isFolder = -1
+
+// namesIn returns the slash-separated paths of all files and folders of m, with
+// the number of the file or isFolder.
+func namesIn(m *verify.Manifest) map[string]int {
+	names := make(map[string]int, len(m.Files)+1)
+	for i := range m.Files {
+		names[m.Files[i].Path] = i
+		dir := path.Dir(m.Files[i].Path)
+		for names[dir] != isFolder {
+			names[dir] = isFolder
+			dir = path.Dir(dir)
+		}
+	}
+	return names
 }
 
 // add notes what file i of the manifest is like.
