@@ -591,12 +591,12 @@ func (s *session) sign(o *argv.Create, path string, encoded []byte) error {
 	return resume.Save(path+verify.SignatureExtension, sig, o.Overwrite)
 }
 
-func (s *session) demo(ctx context.Context) error {
-	stage, err := demo.Open(64 << 20)
+func (s *session) demo(ctx context.Context) (err error) {
+	stage, err := demo.Open(ctx, 64<<20)
 	if err != nil {
 		return err
 	}
-	defer stage.Close()
+	defer func() { err = errors.Join(err, stage.Close()) }()
 	m, err := verify.Create(ctx, stage.Path, verify.CreateOptions{Mirrors: stage.Mirrors()})
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package argv
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -181,7 +182,7 @@ func TestUsageErrors(t *testing.T) {
 		{"help fecth", `unknown command "fecth"`, "did you mean shoal fetch?"},
 	} {
 		_, err := parse(t, strings.Fields(test.line)...)
-		usage, ok := err.(*UsageError)
+		usage, ok := errors.AsType[*UsageError](err)
 		if !ok {
 			t.Errorf("shoal %s: error is %v", test.line, err)
 			continue
@@ -200,8 +201,9 @@ func TestUsageErrorRemembersJSON(t *testing.T) {
 		"fetch --json --zzz": true, "fetch --zzz": false, "fetch --zzz -- --json": false,
 	} {
 		_, err := parse(t, strings.Fields(line)...)
-		if got := err.(*UsageError).JSON; got != want {
-			t.Errorf("%s: JSON = %v", line, got)
+		usage, ok := errors.AsType[*UsageError](err)
+		if !ok || usage.JSON != want {
+			t.Errorf("%s: got %+v", line, err)
 		}
 	}
 }
@@ -305,7 +307,7 @@ func TestLayerErrors(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := Parse(Input{Args: []string{"fetch", "http://h/m"}, Getenv: func(string) string { return "" }, Config: config})
-		if usage, ok := err.(*UsageError); !ok || !strings.Contains(usage.Text, want) {
+		if usage, ok := errors.AsType[*UsageError](err); !ok || !strings.Contains(usage.Text, want) {
 			t.Errorf("config %q: got %v, want %q", text, err, want)
 		}
 	}

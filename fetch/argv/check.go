@@ -24,8 +24,8 @@ func (o *Fetch) check() error {
 	)
 }
 
-// check refuses half a client certificate.
-func (h *HTTP) check() error {
+// checkHTTP refuses half a client certificate, and no patience at all.
+func (h *HTTP) checkHTTP() error {
 	return firstError(
 		refuse(h.Key != "" && h.Cert == "", "--key needs --cert", ""),
 		refuse(h.Timeout == 0, "--timeout 0 would call every source dead", "give a longer one"),

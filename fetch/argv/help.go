@@ -31,7 +31,7 @@ func helpText(app *cli.App, verb *cli.Command) string {
 			fmt.Fprint(w, "\nEvery flag has a variable SHOAL_<FLAG> and a key in config.toml; see shoal man.\n")
 		}
 	}
-	w.Flush()
+	_ = w.Flush() // a Builder never fails
 	return b.String()
 }
 

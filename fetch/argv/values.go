@@ -26,6 +26,7 @@ type value[T any] struct {
 	text  string
 }
 
+// Set implements cli.Generic.
 func (v *value[T]) Set(s string) error {
 	x, err := v.parse(s)
 	if err != nil {
@@ -35,6 +36,7 @@ func (v *value[T]) Set(s string) error {
 	return nil
 }
 
+// String returns what was set, as the parsing library wants to copy it.
 func (v *value[T]) String() string { return v.text }
 
 // list is a flag that may be repeated.
@@ -44,6 +46,7 @@ type list struct {
 	lines bool // an element may hold blanks, so that only lines separate them
 }
 
+// Set implements cli.Generic; it adds an element.
 func (l *list) Set(s string) error {
 	if err := l.check(s); err != nil {
 		return err
@@ -52,6 +55,7 @@ func (l *list) Set(s string) error {
 	return nil
 }
 
+// String implements cli.Generic.
 func (l *list) String() string { return strings.Join(*l.to, "\n") }
 
 // split takes apart the elements in an environment variable.

@@ -43,11 +43,11 @@ func fetchVerb(got *Command) *cli.Command {
 			overwrite(&o.Overwrite), recheck(&o.Recheck),
 			&cli.BoolFlag{Name: "no-resume", Usage: "start over, whatever an earlier run has left", Destination: &o.NoResume},
 			onComplete(&o.OnComplete),
-		}, o.Trust.flags(), o.HTTP.transfer(), o.Swarm.flags(), o.Look.flags()),
+		}, o.Trust.flags(), o.transfer(), o.Swarm.flags(), o.Look.flags()),
 		Action: operands(1, -1, func(args []string) error {
 			o.Manifests = args
 			*got = o
-			return firstError(o.HTTP.check(), o.check())
+			return firstError(o.checkHTTP(), o.check())
 		}),
 	}
 }
@@ -59,11 +59,11 @@ func resumeVerb(got *Command) *cli.Command {
 		Flags: slices.Concat([]cli.Flag{
 			&cli.BoolFlag{Name: "list", Usage: "only list them", Destination: &o.List},
 			overwrite(&o.Overwrite), recheck(&o.Recheck), onComplete(&o.OnComplete),
-		}, o.HTTP.transfer(), o.Swarm.flags(), o.Look.flags()),
+		}, o.transfer(), o.Swarm.flags(), o.Look.flags()),
 		Action: operands(0, -1, func(args []string) error {
 			o.Paths = args
 			*got = o
-			return o.HTTP.check()
+			return o.checkHTTP()
 		}),
 	}
 }
@@ -74,14 +74,14 @@ func verifyVerb(got *Command) *cli.Command {
 		Name: "verify", Usage: "check files against a manifest and name each bad range", ArgsUsage: "MANIFEST [PATH]",
 		Flags: slices.Concat([]cli.Flag{
 			&cli.BoolFlag{Name: "repair", Usage: "fetch just the bad pieces", Destination: &o.Repair},
-		}, o.Trust.flags(), o.HTTP.transfer(), o.Swarm.flags(), o.Look.flags()),
+		}, o.Trust.flags(), o.transfer(), o.Swarm.flags(), o.Look.flags()),
 		Action: operands(1, 2, func(args []string) error {
 			o.Manifest = args[0]
 			if len(args) == 2 {
 				o.Path = args[1]
 			}
 			*got = o
-			return o.HTTP.check()
+			return o.checkHTTP()
 		}),
 	}
 }
@@ -105,7 +105,7 @@ func createVerb(got *Command, getenv func(string) string) *cli.Command {
 			&cli.BoolFlag{Name: "modified", Usage: "record the files' modification times", Destination: &o.Modified},
 			&cli.BoolFlag{Name: "zstd", Usage: "compress the manifest", Destination: &o.Zstd},
 			&cli.StringFlag{Name: "sign", Usage: "sign with the minisign secret key in `KEYFILE`", Destination: &o.Sign},
-		}, o.Look.flags()),
+		}, o.flags()),
 		Action: operands(1, 1, func(args []string) error {
 			o.Path = args[0]
 			for _, u := range mirrors {
@@ -126,11 +126,11 @@ func showVerb(got *Command) *cli.Command {
 	o := &Show{}
 	return &cli.Command{
 		Name: "show", Usage: "say what a manifest says", ArgsUsage: "MANIFEST",
-		Flags: slices.Concat(o.Trust.flags(), o.HTTP.server(), o.Look.flags()),
+		Flags: slices.Concat(o.Trust.flags(), o.server(), o.Look.flags()),
 		Action: operands(1, 1, func(args []string) error {
 			o.Manifest = args[0]
 			*got = o
-			return o.HTTP.check()
+			return o.checkHTTP()
 		}),
 	}
 }
@@ -139,7 +139,7 @@ func demoVerb(got *Command) *cli.Command {
 	o := &Demo{}
 	return &cli.Command{
 		Name: "demo", Usage: "fetch 64 MiB from three mirrors in this process, one slow and one lying",
-		Flags:  o.Look.flags(),
+		Flags:  o.flags(),
 		Action: operands(0, 0, func([]string) error { *got = o; return nil }),
 	}
 }

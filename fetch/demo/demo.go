@@ -3,6 +3,7 @@
 package demo
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -45,7 +46,7 @@ type mirror struct {
 
 // Open makes up size bytes of content and starts the mirrors. The Stage must
 // be closed.
-func Open(size int64) (*Stage, error) {
+func Open(ctx context.Context, size int64) (*Stage, error) {
 	dir, err := os.MkdirTemp("", "shoal-demo-")
 	if err != nil {
 		return nil, fmt.Errorf("make demo folder: %w", err)
@@ -58,7 +59,7 @@ func Open(size int64) (*Stage, error) {
 		{role: "lying", Mirror: faulty.Mirror{Limit: rate.NewLimiter(fast, fast/20), Corrupt: true}},
 	} {
 		if err == nil {
-			err = s.start(m)
+			err = s.start(ctx, m)
 		}
 	}
 	if err != nil {
@@ -90,8 +91,8 @@ func makeUp(path string, size int64) error {
 }
 
 // start serves the content from a port of the system's choice.
-func (s *Stage) start(m *mirror) error {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func (s *Stage) start(ctx context.Context, m *mirror) error {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return fmt.Errorf("start demo mirror: %w", err)
 	}
