@@ -96,7 +96,7 @@ func run(ctx context.Context, p process) int {
 	s := newSession(p, cmd, err)
 	ended := s.answerStatus()
 	if err == nil {
-		err = s.do(ctx, cmd)
+		err = because(ctx, s.do(ctx, cmd))
 	}
 	v := judge(err)
 	s.last.Exit(v.code, err, v.hint, v.resumable)
@@ -219,6 +219,14 @@ type advised struct {
 
 func (a *advised) Unwrap() error { return a.error }
 
+// because is err, or the cause with which ctx ended if err says only that.
+func because(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
 var errDamage = errors.New("damaged")
 
 // verdict is what an error means to the user and to scripts.
@@ -255,7 +263,7 @@ func judge(err error) verdict {
 		v.code, v.hint = 5, disk.Hint
 	case is(fetch.ErrNoManifest, verify.ErrManifest):
 		v.code = 6
-	case isPath && !is(syscall.EPIPE):
+	case is(verify.ErrNotRegular), isPath && !is(syscall.EPIPE):
 		v.code = 5
 	default:
 		v.code = 1
@@ -314,14 +322,14 @@ func (s *session) online(ctx context.Context, o argv.HTTP, do func(context.Conte
 		return &argv.UsageError{Text: err.Error()}
 	}
 	defer c.Close()
-	return do(ctx, c)
+	return because(ctx, do(ctx, c))
 }
 
 // manifest gets a manifest and lets its transfer have the last word.
 func (s *session) manifest(ctx context.Context, c *fetch.Client, ref string, t argv.Trust) (*fetch.Resolved, error) {
 	r, err := c.Manifest(ctx, ref, s.stdin, t.ID, t.Pubkey)
 	if err != nil {
-		return nil, &advised{err, "", true}
+		return nil, err
 	}
 	if !r.Secure && t.ID == nil && t.Pubkey == "" {
 		s.report.Warn("the manifest came over plain http: anybody on the way could have changed it",
@@ -377,7 +385,7 @@ func (s *session) toFile(ctx context.Context, d download, file *resume.File) err
 	if err := errors.Join(err, file.Close()); err != nil {
 		hint := "the same command starts again"
 		if _, none := resume.Load(d.path); none == nil {
-			hint = "shoal resume " + d.path + " goes on from there"
+			hint = "shoal resume " + argv.Quote(d.path) + " goes on from there"
 		}
 		return &advised{err, hint, true}
 	}
@@ -442,7 +450,7 @@ func (s *session) fetch(ctx context.Context, o *argv.Fetch) error {
 		return s.each(len(o.Manifests), func(i int) error {
 			r, err := s.manifest(ctx, c, o.Manifests[i], o.Trust)
 			if err != nil {
-				return err
+				return &advised{err, "", o.Output != "-"}
 			}
 			d := download{
 				HTTP: o.HTTP, client: c, manifest: r.Manifest, from: resume.Origin{URL: r.URL, Raw: r.Raw},
@@ -532,8 +540,10 @@ func (s *session) show(ctx context.Context, o *argv.Show) error {
 
 func (s *session) create(ctx context.Context, o *argv.Create) error {
 	to, err := o.Target()
-	if err == nil && to != "-" {
-		err = resume.Savable(to, o.Overwrite)
+	for _, path := range []string{to, to + verify.SignatureExtension} {
+		if err == nil && to != "-" && (path == to || o.Sign != "") {
+			err = resume.Savable(path, o.Overwrite)
+		}
 	}
 	if err != nil {
 		return err
@@ -558,7 +568,7 @@ func (s *session) create(ctx context.Context, o *argv.Create) error {
 	if to == "-" {
 		return s.print(string(encoded))
 	}
-	if err := s.sign(o, to, encoded); err != nil {
+	if err := s.sign(ctx, o, to, encoded); err != nil {
 		return err
 	}
 	if err := resume.Save(to, encoded, o.Overwrite); err != nil {
@@ -569,8 +579,8 @@ func (s *session) create(ctx context.Context, o *argv.Create) error {
 	return nil
 }
 
-// sign writes the signature of a manifest that is to be written to path.
-func (s *session) sign(o *argv.Create, path string, encoded []byte) error {
+// sign writes the signature of the manifest that will be written to path.
+func (s *session) sign(ctx context.Context, o *argv.Create, path string, encoded []byte) error {
 	if o.Sign == "" {
 		return nil
 	}
@@ -582,7 +592,7 @@ func (s *session) sign(o *argv.Create, path string, encoded []byte) error {
 		if word := s.getenv("SHOAL_SIGN_PASSWORD"); word != "" {
 			return word, nil
 		}
-		return s.report.Password(s.stdin, "password of "+o.Sign)
+		return s.report.Password(ctx, s.stdin, "password of "+o.Sign)
 	}
 	sig, err := verify.Sign(key, encoded, password, "file:"+filepath.Base(path))
 	if err != nil {
@@ -601,8 +611,9 @@ func (s *session) demo(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	return s.online(ctx, argv.HTTP{Connections: 4, Retries: 5}, func(ctx context.Context, c *fetch.Client) error {
-		d := download{client: c, manifest: m, path: filepath.Join(stage.Dir, "fetched.bin"), witness: &demo.Witness{}}
+	o := argv.HTTP{Connections: 4}
+	return s.online(ctx, o, func(ctx context.Context, c *fetch.Client) error {
+		d := download{HTTP: o, client: c, manifest: m, path: filepath.Join(stage.Dir, "fetched.bin"), witness: &demo.Witness{}}
 		if err := s.open(ctx, d, resume.Options{}); err != nil {
 			return err
 		}

@@ -351,3 +351,14 @@ func TestPubkeyFile(t *testing.T) {
 		}
 	}
 }
+
+func TestQuote(t *testing.T) {
+	for word, want := range map[string]string{
+		"": "''", "dir/debian-12.iso": "dir/debian-12.iso", "größe": "größe", "my file": "'my file'", "it's": `'it'\''s'`,
+		"$HOME": "'$HOME'",
+	} {
+		if got := Quote(word); got != want {
+			t.Errorf("Quote(%q) = %s, want %s", word, got, want)
+		}
+	}
+}

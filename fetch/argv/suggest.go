@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
+	"unicode"
 
 	"github.com/urfave/cli/v2"
 	"github.com/xrash/smetrics"
@@ -51,4 +53,15 @@ func unknownVerb(word string, verbs []*cli.Command) *UsageError {
 		hint = "did you mean shoal " + near + "?"
 	}
 	return &UsageError{Text: fmt.Sprintf("unknown command %q", word), Hint: hint}
+}
+
+// Quote is a word as it must be typed at a Unix shell to stay one word.
+func Quote(word string) string {
+	plain := func(r rune) bool {
+		return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("%+,-./:=@_", r)
+	}
+	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }

@@ -13,17 +13,32 @@ import (
 )
 
 // Password asks whoever sits at the terminal stdin for a password, which is
-// not shown while it is typed.
-func (r *Reporter) Password(stdin *os.File, what string) (string, error) {
-	if !term.IsTerminal(int(stdin.Fd())) {
+// not shown while it is typed. When ctx ends it stops waiting and returns the
+// cause; the read then goes on, because nothing can interrupt it.
+func (r *Reporter) Password(ctx context.Context, stdin *os.File, what string) (string, error) {
+	state, err := term.GetState(int(stdin.Fd()))
+	if err != nil {
 		return "", errors.New("there is no terminal to type it at; set SHOAL_SIGN_PASSWORD")
 	}
 	r.post(func() { r.console.line(Safe(what) + " (it is not shown):") })
-	word, err := term.ReadPassword(int(stdin.Fd()))
-	if err != nil {
-		return "", fmt.Errorf("read password: %w", err)
+	type answer struct {
+		word []byte
+		err  error
 	}
-	return string(word), nil
+	typed := make(chan answer, 1)
+	go func() {
+		word, err := term.ReadPassword(int(stdin.Fd()))
+		typed <- answer{word, err}
+	}()
+	select {
+	case a := <-typed:
+		if a.err != nil {
+			return "", fmt.Errorf("read password: %w", a.err)
+		}
+		return string(a.word), nil
+	case <-ctx.Done():
+		return "", errors.Join(context.Cause(ctx), term.Restore(int(stdin.Fd()), state))
+	}
 }
 
 // Manual shows a manual page: on a terminal as man does, if there is one, and
