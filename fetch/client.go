@@ -57,8 +57,9 @@ type ClientOptions struct {
 //
 //   - the user and password in a URL go to that URL's origin;
 //   - those of netrc go to the host they are listed for, when it is asked by
-//     the URL that the user or the manifest gave, and over plain http only
-//     when the user himself named the origin;
+//     the URL that the user or the manifest gave; over plain http, and to a
+//     host that only the default entry covers, only when the user himself named
+//     the origin;
 //   - custom headers and the client certificate go only to the origins that
 //     the user named, see [Client.Trust]. A manifest can therefore not list a
 //     mirror in order to be sent the user's token.

@@ -264,6 +264,13 @@ func TestSilence(t *testing.T) {
 	forever := func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	tests := map[string]http.HandlerFunc{
 		"no header": forever,
+		"half a redirect": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Location", "/elsewhere")
+			w.Header().Set("Content-Length", "100")
+			w.WriteHeader(http.StatusFound)
+			_ = http.NewResponseController(w).Flush()
+			forever(w, r)
+		},
 		"no body": func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Range", fmt.Sprintf("bytes 0-%d/%d", len(content)-1, len(content)))
 			w.WriteHeader(http.StatusPartialContent)

@@ -3,6 +3,7 @@ package fetch_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"iter"
 	"net/http"
 	"net/http/httptrace"
@@ -197,5 +198,18 @@ func TestWithoutRange(t *testing.T) {
 	checkFault(t, err, fetch.FaultNoRange, "ignores Range")
 	if got, err := bring(t.Context(), s, m, 2, 5); err != nil || !bytes.Equal(got, content[2*piece:]) {
 		t.Errorf("to the end, once known: %v", err)
+	}
+}
+
+// TestUnknownTotal has a server that does not say how long the file is.
+func TestUnknownTotal(t *testing.T) {
+	m, content := oneFile(t, 3*piece)
+	s := newMirror(t, newClient(t, fetch.ClientOptions{}), m, serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/*", piece, 2*piece-1))
+		w.WriteHeader(http.StatusPartialContent)
+		_, _ = w.Write(content[piece : 2*piece])
+	}).URL)
+	if got, err := bring(t.Context(), s, m, 1, 2); err != nil || !bytes.Equal(got, content[piece:2*piece]) {
+		t.Error(err)
 	}
 }

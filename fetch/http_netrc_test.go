@@ -1,6 +1,9 @@
 package fetch
 
-import "testing"
+import (
+	"net/url"
+	"testing"
+)
 
 func TestParseNetrc(t *testing.T) {
 	n := parseNetrc(`
@@ -28,19 +31,40 @@ machine
 		"nobody":        {},
 	}
 	for host, want := range tests {
-		if got, ok := n.find(host); got != want || ok != (want != login{}) {
-			t.Errorf("%s: got %v, %v, wanted %v", host, got, ok, want)
+		if got := n.find(&url.URL{Scheme: "http", Host: host}, true); got == nil && want != (login{}) || got != nil && *got != want {
+			t.Errorf("%s: got %v, wanted %v", host, got, want)
 		}
 	}
-	n = parseNetrc("default login anonymous password me@ machine late.example login x password y")
-	if got, _ := n.find("anything"); got != (login{"anonymous", "me@"}) {
-		t.Errorf("default: got %v", got)
-	}
-	if got, _ := n.find("late.example"); got != (login{"x", "y"}) {
-		t.Errorf("after default: got %v", got)
-	}
-	if _, ok := netrc(nil).find("x"); ok {
-		t.Error("an empty netrc has a log-in")
+}
+
+func TestFindInNetrc(t *testing.T) {
+	n := parseNetrc("default login anonymous password me@ machine known.example login x password y")
+	for _, test := range []struct {
+		url   string
+		named bool
+		want  string
+	}{
+		{"http://known.example/", true, "x"},
+		{"https://known.example/", true, "x"},
+		{"http://known.example/", false, ""},
+		{"https://known.example:8443/", false, "x"},
+		{"http://other.example/", true, "anonymous"},
+		{"https://other.example/", false, ""},
+	} {
+		u, err := parseURL(test.url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		if l := n.find(u, test.named); l != nil {
+			got = l.user
+		}
+		if got != test.want {
+			t.Errorf("%s, named by the user: %v: got %q, wanted %q", test.url, test.named, got, test.want)
+		}
+		if netrc(nil).find(u, test.named) != nil {
+			t.Error("an empty netrc has a log-in")
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -13,14 +14,21 @@ type netrc map[string]*login
 
 type login struct{ user, password string }
 
-// find looks up a host. A nil netrc has none.
-func (n netrc) find(host string) (login, bool) {
-	for _, name := range []string{strings.ToLower(host), ""} {
-		if l := n[name]; l != nil {
-			return *l, *l != login{}
-		}
+// find looks up the log-in for a URL, or returns nil. Where the user did not
+// name the URL's origin himself, the default is for nobody, and the others are
+// not for plain http. A nil netrc has none.
+func (n netrc) find(u *url.URL, named bool) *login {
+	if !named && u.Scheme != "https" {
+		return nil
 	}
-	return login{}, false
+	l := n[strings.ToLower(u.Hostname())]
+	if l == nil && named {
+		l = n[""]
+	}
+	if l == nil || *l == (login{}) {
+		return nil
+	}
+	return l
 }
 
 // loadNetrc reads the file that $NETRC names, or else ~/.netrc (on Windows

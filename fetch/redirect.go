@@ -14,7 +14,10 @@ import (
 	"syscall"
 )
 
-const maxRedirects = 10
+const (
+	maxRedirects    = 10
+	maxRedirectBody = 4 << 10 // what is read of one, so that its connection can be used again
+)
 
 // target is where a URL led.
 type target struct {
@@ -33,14 +36,14 @@ func (c *Client) get(w *watch, start *url.URL, at target, h http.Header) (*http.
 	var seen []string
 	for {
 		seen = append(seen, at.url.String())
-		resp, public, err := c.ask(w, start, at, h)
+		resp, public, err := c.hop(w, start, at, h)
 		if err != nil {
 			return nil, at, w.fault(err)
 		}
 		if !redirects(resp.StatusCode) {
 			return resp, at, nil
 		}
-		next, err := follow(at.url, resp)
+		next, err := follow(w, at.url, resp)
 		if err != nil {
 			return nil, at, err
 		}
@@ -64,9 +67,12 @@ func redirects(status int) bool {
 }
 
 // follow closes a redirect and returns where it leads.
-func follow(from *url.URL, resp *http.Response) (*url.URL, error) {
-	// A short body is read, so that its connection can be used again.
-	_, _ = io.CopyN(io.Discard, resp.Body, 2<<10)
+func follow(w *watch, from *url.URL, resp *http.Response) (*url.URL, error) {
+	if n := resp.ContentLength; n > 0 && n <= maxRedirectBody {
+		w.wait()
+		_, _ = io.CopyN(io.Discard, resp.Body, n)
+		w.rest()
+	}
 	_ = resp.Body.Close()
 	location := resp.Header.Get("Location")
 	if location == "" {
@@ -91,8 +97,8 @@ func redirected(start *url.URL, at target, f *Fault) *Fault {
 	return f.about("redirected to " + at.url.Host)
 }
 
-// ask makes one request and tells whether its server is a public one.
-func (c *Client) ask(w *watch, start *url.URL, at target, h http.Header) (resp *http.Response, public bool, err error) {
+// hop makes one request and tells whether its server is a public one.
+func (c *Client) hop(w *watch, start *url.URL, at target, h http.Header) (resp *http.Response, public bool, err error) {
 	proxy, err := c.proxy(at.url)
 	if err != nil {
 		return nil, false, err
@@ -128,8 +134,8 @@ func (c *Client) dress(req *http.Request, start *url.URL, r *route) {
 		return
 	}
 	trusted := c.trusts(start)
-	if login, ok := c.netrc.find(start.Hostname()); ok && (trusted || start.Scheme == "https") {
-		req.SetBasicAuth(login.user, login.password)
+	if l := c.netrc.find(start, trusted); l != nil {
+		req.SetBasicAuth(l.user, l.password)
 	}
 	if start.User != nil {
 		password, _ := start.User.Password()
