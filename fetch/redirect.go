@@ -1,17 +1,14 @@
 package fetch
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
-	"syscall"
 )
 
 const (
@@ -191,95 +188,4 @@ func (c *Client) announce(u, proxy *url.URL) {
 	if !known {
 		c.options.Verbose("%s", text)
 	}
-}
-
-func errPrivate() error {
-	return faultf(FaultLasting, "redirect from a public host to a private address")
-}
-
-// refusePrivate is called with each address before it is dialled.
-func (c *Client) refusePrivate(_ context.Context, _, address string, _ syscall.RawConn) error {
-	if a, err := netip.ParseAddrPort(address); err != nil || c.options.private(a.Addr().Unmap()) {
-		return errPrivate()
-	}
-	return nil
-}
-
-func (c *Client) publicAddr(a net.Addr) bool {
-	ap, err := netip.ParseAddrPort(a.String())
-	return err == nil && !c.options.private(ap.Addr().Unmap())
-}
-
-// privateName judges a host that only a proxy looks up: all there is to go by
-// is its name.
-func (c *Client) privateName(host string) bool {
-	a, err := netip.ParseAddr(host)
-	if err != nil {
-		host = strings.ToLower(strings.TrimSuffix(host, "."))
-		return host == "localhost" || strings.HasSuffix(host, ".localhost")
-	}
-	return c.options.private(a.Unmap())
-}
-
-// isPrivate tells whether an address is none of the public Internet's: those of
-// RFC 1918, RFC 4193 and RFC 6598 (carrier-grade NAT), loopback, link-local
-// and those that stand for the machine itself.
-func isPrivate(a netip.Addr) bool {
-	return a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() || a.IsMulticast() || a.IsUnspecified() ||
-		a.Is4() && a.As4()[0] == 0 ||
-		netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64}), 10).Contains(a)
-}
-
-// origin is the scheme, host and port of a URL (RFC 6454).
-func origin(u *url.URL) string {
-	port := u.Port()
-	switch {
-	case port != "":
-	case u.Scheme == "https":
-		port = "443"
-	default:
-		port = "80"
-	}
-	return u.Scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port)
-}
-
-// parseURL reads an absolute http or https URL. Its errors don't repeat the
-// URL, which may hold a secret.
-func parseURL(raw string) (*url.URL, error) {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return nil, errors.New("is not a URL")
-	}
-	if err := checkURL(u); err != nil {
-		return nil, err
-	}
-	u.Fragment, u.RawFragment = "", ""
-	return u, nil
-}
-
-func checkURL(u *url.URL) error {
-	switch {
-	case u.Scheme != "http" && u.Scheme != "https":
-		return errors.New("is neither an http nor an https URL")
-	case u.Hostname() == "":
-		return errors.New("is a URL without a host")
-	}
-	return nil
-}
-
-// below returns the URL of what lies at a path, or what else is to be appended,
-// below u.
-func below(u *url.URL, path string) *url.URL {
-	v := *u
-	if v.RawPath != "" {
-		v.RawPath += (&url.URL{Path: path}).EscapedPath()
-	}
-	v.Path += path
-	return &v
-}
-
-// shown is what the user is shown of a URL: neither credentials nor the query,
-// where tokens are.
-func shown(u *url.URL) string {
-	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}).String()
 }
