@@ -92,7 +92,7 @@ func createVerb(got *Command, getenv func(string) string) *cli.Command {
 	return &cli.Command{
 		Name: "create", Usage: "write a manifest for a file or a folder and print its content id", ArgsUsage: "PATH",
 		Flags: slices.Concat([]cli.Flag{
-			output(&o.Output, "write the manifest to `FILE`, or - for stdout"),
+			output(&o.Output, "write the manifest to `PATH`: a file, an existing folder, or - for stdout"),
 			overwrite(&o.Overwrite),
 			listOf("mirror", &mirrors, isPublished, "the content lies at `URL`, or will"),
 			listOf("peer", &o.Peers, isHostPort, "a first contact at `HOST:PORT`"),
