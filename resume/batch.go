@@ -28,7 +28,7 @@ func (f *File) wrote(piece int, size int64) error {
 		return ErrClosed
 	}
 	if f.stored.Test(uint(piece)) {
-		return f.err
+		return f.broken()
 	}
 	f.stored.Set(uint(piece))
 	f.pending = append(f.pending, piece)
@@ -40,7 +40,7 @@ func (f *File) wrote(piece int, size int64) error {
 		default: // it has been woken already
 		}
 	}
-	return f.err
+	return f.broken()
 }
 
 // batch is the batcher: it syncs and records the stored pieces, until stop is
@@ -67,7 +67,7 @@ func (f *File) batch() {
 					return
 				}
 			} else if begin {
-				f.note(f.part.startWriteback())
+				f.part.startWriteback()
 			}
 		}
 	}
@@ -118,6 +118,13 @@ func (f *File) note(err error) error {
 	if f.err == nil {
 		f.err = err
 	}
+	return f.err
+}
+
+// broken returns what broke syncing to the caller, whom Close need not tell
+// again. f.mu is held.
+func (f *File) broken() error {
+	f.told = f.told || f.err != nil
 	return f.err
 }
 

@@ -1,11 +1,11 @@
 package resume
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 )
 
 // Error is trouble with the local disk: full, unwritable, locked, something
@@ -70,20 +70,15 @@ func inTheWay(op, path, what, hint string) error {
 
 // noSpace makes the *Error for a disk with free bytes where need are missing.
 func noSpace(path, dir string, need, free int64) error {
+	if abs, err := filepath.Abs(dir); err == nil {
+		dir = abs
+	}
 	return &Error{
 		Op:   "create",
 		Path: path,
 		Err:  fmt.Errorf("%w: needs %s, %s free in %s", ErrNoSpace, human(need), human(free), dir),
 		Hint: "free some space, or choose another disk with -o",
 	}
-}
-
-// stopped returns why ctx ended, or err as an *Error when it has not.
-func stopped(ctx context.Context, op, path string, err error) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return fail(op, path, err)
 }
 
 // human renders a number of bytes with one decimal in binary units.

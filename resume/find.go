@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/bits-and-blooms/bitset"
 
@@ -34,13 +35,14 @@ func Find(dir string) ([]Pending, error) {
 	var found []Pending
 	var errs error
 	for _, e := range entries {
-		if filepath.Ext(e.Name()) != ".state" || finalOf(e.Name()) == e.Name() || !e.Type().IsRegular() {
+		name, ok := strings.CutSuffix(e.Name(), stateSuffix)
+		if !ok || name == "" || !e.Type().IsRegular() {
 			continue
 		}
 		if fi, err := e.Info(); err != nil || fi.Size() == 0 {
 			continue // gone already, or only just begun
 		}
-		p, err := Load(filepath.Join(dir, e.Name()))
+		p, err := Load(filepath.Join(dir, name))
 		if err != nil {
 			errs = errors.Join(errs, err)
 			continue
@@ -64,7 +66,7 @@ func Load(path string) (Pending, error) {
 	}
 	m, err := verify.Parse(r.origin.Raw)
 	if err != nil {
-		return Pending{}, damaged(pl, fmt.Errorf("%w: %v", errDamaged, err)) // what %w would say of a manifest is not meant
+		return Pending{}, damaged(pl, fmt.Errorf("%w: %s", errDamaged, err.Error())) // not to be taken for a manifest's fault
 	}
 	_, have, err := r.newest(m.NumPieces())
 	if err != nil {

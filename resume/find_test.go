@@ -12,7 +12,7 @@ func TestLoad(t *testing.T) {
 	c := newContent(t, 1, someFiles)
 	path := filepath.Join(t.TempDir(), "folder")
 	c.interrupted(t, path, 0, 6)
-	for _, name := range []string{path, path + partSuffix, path + stateSuffix, path + "/"} {
+	for _, name := range []string{path, path + partSuffix, path + stateSuffix, path + "/", path + partSuffix + "/"} {
 		p, err := Load(name)
 		must(t, err)
 		if p.Path != path || p.Part != path+partSuffix || !p.Origin.equal(c.origin) {

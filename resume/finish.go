@@ -50,26 +50,34 @@ func (f *File) finishable() (done bool, err error) {
 	case missing > 0:
 		return false, fmt.Errorf("finish %s: %d pieces are missing", f.at.final, missing)
 	}
-	return false, f.err
+	return false, f.broken()
 }
 
 // complete does what comes up to and with the rename.
 func (f *File) complete() error {
 	changed, err := f.part.settle()
-	if err != nil {
-		return f.note(err)
+	if err == nil {
+		err = f.part.sync(append(changed, f.unsynced()...))
 	}
-	// The pieces stay pending: should the rename fail, Close records them.
+	_ = f.note(err) // for Close
 	f.mu.Lock()
-	files := append(changed, filesOf(f.m, f.pending)...)
+	err = f.broken() // the batcher may have ended with one of its own
 	f.mu.Unlock()
-	if err := f.part.sync(files); err != nil {
-		return f.note(err)
+	if err != nil {
+		return err
 	}
 	if err := f.part.dress(); err != nil {
 		return err
 	}
 	return f.part.seal(f.at.final, f.rename)
+}
+
+// unsynced returns the files with pieces that no sync has covered. The pieces
+// stay pending: should the rename fail, Close records them.
+func (f *File) unsynced() []int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return filesOf(f.m, f.pending)
 }
 
 // rename renames the part to the final path.
@@ -81,6 +89,9 @@ func (f *File) rename() error {
 	if !f.overwrite {
 		return inTheWay("create", f.at.final, "it appeared during the download",
 			"move it away, then run the same command again")
+	}
+	if fi, err := os.Lstat(f.at.final); err == nil && fi.Mode().Type() != kindOf(f.m) {
+		return inTheWay("create", f.at.final, describe(fi.Mode()), "move it away, then run the same command again")
 	}
 	if f.m.Folder() {
 		return f.replaceFolder()
@@ -137,11 +148,22 @@ func (f *File) Close() error {
 	case stage == inPlace:
 		return f.part.close()
 	case f.adopted:
-		return errors.Join(f.flush(), f.putBack())
+		return errors.Join(f.save(), f.putBack())
 	case f.fresh && f.stored.None():
 		return f.remove()
 	}
-	return errors.Join(f.flush(), f.part.close(), f.journal.release())
+	return errors.Join(f.save(), f.part.close(), f.journal.release())
+}
+
+// save flushes, and returns an error that the caller has not yet had.
+func (f *File) save() error {
+	err := f.flush()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.told {
+		return nil
+	}
+	return err
 }
 
 // remove leaves nothing behind.

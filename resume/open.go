@@ -230,7 +230,7 @@ func removeFiles(m *verify.Manifest, root string, keep map[string]bool) error {
 	if err != nil {
 		return err
 	}
-	defer r.Close()
+	defer func() { _ = r.Close() }() // nothing is written through it
 	dirs := map[string]bool{}
 	for i := range m.Files {
 		name := m.Files[i].Path

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/bits-and-blooms/bitset"
+
 	"github.com/shoal-dl/shoal/verify"
 )
 
@@ -28,6 +30,8 @@ type part struct {
 	open   map[int]*handle // by file
 	clock  int64           // counts uses of handles
 	made   map[string]bool // folders in root, slash-separated; true = entries not yet synced
+	sized  *bitset.BitSet  // files that have been given their size, or had it
+	lost   error           // of a close: what had been written may not be there
 }
 
 // handle is an open file of a part; its fields belong to part.mu.
@@ -40,7 +44,12 @@ type handle struct {
 }
 
 func newPart(m *verify.Manifest, path string) *part {
-	return &part{m: m, path: path, open: map[int]*handle{}, made: map[string]bool{}}
+	return &part{
+		m: m, path: path,
+		open:  map[int]*handle{},
+		made:  map[string]bool{},
+		sized: bitset.New(uint(len(m.Files))),
+	}
 }
 
 // create makes the part if it is not there: the whole file, its space
@@ -71,8 +80,9 @@ func (p *part) writeAt(span verify.Span, data []byte) error {
 	if err != nil {
 		return err
 	}
+	defer p.release(h, true)
 	_, err = h.file.WriteAt(data, span.Offset)
-	return errors.Join(fail("write", h.file.Name(), err), p.release(h, true))
+	return fail("write", h.file.Name(), err)
 }
 
 // readAt fills buf from off bytes behind the beginning of span.
@@ -89,7 +99,8 @@ func (p *part) use(i int, do func(*os.File) error) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(do(h.file), p.release(h, false))
+	defer p.release(h, false)
+	return do(h.file)
 }
 
 // acquire opens file i, or finds it open. The caller releases it.
@@ -101,9 +112,7 @@ func (p *part) acquire(i int) (*handle, error) {
 	}
 	h := p.open[i]
 	if h == nil {
-		if err := p.evict(); err != nil {
-			return nil, err
-		}
+		p.evict()
 		f, err := p.openFile(i)
 		if err != nil {
 			return nil, err
@@ -116,23 +125,22 @@ func (p *part) acquire(i int) (*handle, error) {
 	return h, nil
 }
 
-// release gives back what acquire returned. The error is that of a late close.
-func (p *part) release(h *handle, wrote bool) error {
+// release gives back what acquire returned.
+func (p *part) release(h *handle, wrote bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	h.users--
 	h.dirty = h.dirty || wrote
 	if h.stale && h.users == 0 {
-		return fail("close", h.file.Name(), h.file.Close())
+		p.closeFile(h)
 	}
-	return nil
 }
 
 // evict makes room for one more open file by closing the idle one that was
 // used longest ago. p.mu is held.
-func (p *part) evict() error {
+func (p *part) evict() {
 	if len(p.open) < maxOpen {
-		return nil
+		return
 	}
 	oldest := -1
 	for i, h := range p.open {
@@ -140,12 +148,18 @@ func (p *part) evict() error {
 			oldest = i
 		}
 	}
-	if oldest < 0 {
-		return nil
+	if oldest >= 0 {
+		p.closeFile(p.open[oldest])
+		delete(p.open, oldest)
 	}
-	h := p.open[oldest]
-	delete(p.open, oldest)
-	return fail("close", h.file.Name(), h.file.Close())
+}
+
+// closeFile closes a file. Some network file systems only then say that they
+// could not write. p.mu is held.
+func (p *part) closeFile(h *handle) {
+	if err := h.file.Close(); err != nil && p.lost == nil {
+		p.lost = fail("close", h.file.Name(), err)
+	}
 }
 
 // openFile opens file i, creating it and giving it its size if need be. p.mu is
@@ -156,7 +170,7 @@ func (p *part) openFile(i int) (*os.File, error) {
 		flag = os.O_RDONLY | noFollow
 	}
 	f, err := p.openIn(i, flag, 0)
-	if errors.Is(err, fs.ErrNotExist) && !p.sealed {
+	if errors.Is(err, fs.ErrNotExist) && !p.sealed && !p.sized.Test(uint(i)) {
 		f, err = p.createFile(i)
 	}
 	if err != nil {
@@ -165,9 +179,8 @@ func (p *part) openFile(i int) (*os.File, error) {
 	if p.sealed {
 		return f, nil
 	}
-	size := p.m.Files[i].Size
-	if err := resize(f, size); err != nil {
-		return nil, errors.Join(p.full(f, size, err), f.Close())
+	if err := p.resize(f, i); err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
 }
@@ -213,21 +226,31 @@ func (p *part) makeDirs(dir string) error {
 	}
 }
 
-// resize gives f its size if it has another one.
-func resize(f *os.File, size int64) error {
+// resize gives f, which is file i, its size if it has another one. A file that
+// had its size and has become shorter has lost what was put into it. p.mu is
+// held.
+func (p *part) resize(f *os.File, i int) error {
+	size := p.m.Files[i].Size
 	fi, err := f.Stat()
 	switch {
 	case err != nil:
-		return err
-	case !fi.Mode().IsRegular():
-		return inTheWay("open", f.Name(), describe(fi.Mode()), "move it away")
+		return fail("open", f.Name(), err)
 	case fi.Size() > size:
-		return f.Truncate(size)
+		err = f.Truncate(size)
+	case fi.Size() < size && p.sized.Test(uint(i)):
+		return fail("open", f.Name(), errCut)
 	case fi.Size() < size:
-		return reserve(f, size)
+		err = reserve(f, size)
 	}
+	if err != nil {
+		return p.full(f, size, err)
+	}
+	p.sized.Set(uint(i))
 	return nil
 }
+
+// errCut is the cause when a file of the part is not what we made of it.
+var errCut = errors.New("somebody else has removed or shortened it")
 
 // full words a failure to make f size bytes long.
 func (p *part) full(f *os.File, size int64, err error) error {
@@ -244,20 +267,19 @@ func (p *part) close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.shut = true
-	return errors.Join(p.closeFiles(), p.closeRoot())
+	p.closeFiles()
+	return errors.Join(p.lost, p.closeRoot())
 }
 
 // closeFiles closes the files that are open, or lets their users do so. p.mu is
 // held.
-func (p *part) closeFiles() error {
-	var err error
+func (p *part) closeFiles() {
 	for i, h := range p.open {
 		delete(p.open, i)
 		if h.stale = true; h.users == 0 {
-			err = errors.Join(err, fail("close", h.file.Name(), h.file.Close()))
+			p.closeFile(h)
 		}
 	}
-	return err
 }
 
 // closeRoot closes the folder. p.mu is held.
@@ -276,7 +298,8 @@ func (p *part) seal(to string, rename func() error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	// Windows renames nothing that is open.
-	if err := errors.Join(p.closeFiles(), p.closeRoot()); err != nil {
+	p.closeFiles()
+	if err := errors.Join(p.lost, p.closeRoot()); err != nil {
 		return err
 	}
 	if err := rename(); err != nil {

@@ -1,6 +1,7 @@
 package resume
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,6 +86,9 @@ func (pl place) look(ctx context.Context, m *verify.Manifest, o Options) (standi
 		return s, nil
 	}
 	checked, err := check(ctx, m, pl.final, o)
+	if errors.Is(err, verify.ErrNotRegular) {
+		return s, nil
+	}
 	s.right = err == nil && len(checked.Damage) == 0
 	return s, err
 }
@@ -104,8 +108,11 @@ func check(ctx context.Context, m *verify.Manifest, root string, o Options) (ver
 		o.Total(m.Size())
 	}
 	checked, err := m.Check(ctx, root, o.Progress)
+	if ctx.Err() != nil {
+		return verify.Checked{}, context.Cause(ctx)
+	}
 	if err != nil {
-		return verify.Checked{}, stopped(ctx, "check", root, err)
+		return verify.Checked{}, &Error{Op: "check", Path: root, Err: cmp.Or(errors.Unwrap(err), err)} // as Check has said what and where
 	}
 	return checked, nil
 }
@@ -158,5 +165,8 @@ func describe(mode fs.FileMode) string {
 // finalOf is the final path that belongs to the name of a part or a record; a
 // final path is returned as it is.
 func finalOf(path string) string {
+	for len(path) > 1 && os.IsPathSeparator(path[len(path)-1]) { // shells end a folder's name so
+		path = path[:len(path)-1]
+	}
 	return strings.TrimSuffix(strings.TrimSuffix(path, stateSuffix), partSuffix)
 }

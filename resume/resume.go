@@ -60,6 +60,7 @@ type File struct {
 	waiting int64          // bytes of pending
 	unbegun int64          // bytes written since write-back was last started
 	err     error          // what broke syncing; nothing is claimed after it
+	told    bool           // the caller knows of err
 	stage   stage
 
 	// The batcher's, and Finish's and Close's once it has ended.
@@ -109,8 +110,8 @@ func (f *File) ready(p verify.Piece) (verify.Span, error) {
 	if f.stage != storing {
 		return verify.Span{}, fmt.Errorf("put piece %d: %w", p.Index(), ErrClosed)
 	}
-	if f.err != nil {
-		return verify.Span{}, f.err
+	if err := f.broken(); err != nil {
+		return verify.Span{}, err
 	}
 	if p.Index() >= f.m.NumPieces() || f.m.Span(p.Index()).Size != len(p.Data()) {
 		return verify.Span{}, fmt.Errorf("put piece %d: not a piece of %s", p.Index(), f.m.Name)

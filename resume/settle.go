@@ -11,7 +11,7 @@ import (
 )
 
 // startWriteback lets the kernel begin to write out what has been written.
-func (p *part) startWriteback() error {
+func (p *part) startWriteback() {
 	var dirty []*handle
 	p.mu.Lock()
 	for _, h := range p.open {
@@ -22,12 +22,10 @@ func (p *part) startWriteback() error {
 		}
 	}
 	p.mu.Unlock()
-	var err error
 	for _, h := range dirty {
 		startWriteback(h.file)
-		err = errors.Join(err, p.release(h, false))
+		p.release(h, false)
 	}
-	return err
 }
 
 // syncers is how many files are synced at once: file systems make one commit
@@ -48,7 +46,10 @@ func (p *part) sync(files []int) error {
 	for _, dir := range p.newDirs() {
 		g.Go(func() error { return fail("sync", dir, syncDir(dir)) })
 	}
-	return g.Wait()
+	err := g.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return errors.Join(err, p.lost)
 }
 
 // newDirs returns the folders of the part with entries that have not been
@@ -95,17 +96,12 @@ func (p *part) settle() ([]int, error) {
 	return changed, nil
 }
 
-var errCut = errors.New("somebody else has removed or shortened it")
-
 // dress gives the files the modes and times of the manifest. It closes them
 // first, because on Windows a late write would change the time again.
 func (p *part) dress() error {
 	p.mu.Lock()
-	err := p.closeFiles()
+	p.closeFiles()
 	p.mu.Unlock()
-	if err != nil {
-		return err
-	}
 	for i := range p.m.Files {
 		if err := p.dressFile(i); err != nil {
 			return fail("finish", pathOf(p.m, p.path, i), err)

@@ -50,7 +50,7 @@ func (s *survey) walk(m *verify.Manifest, root string) error {
 	if err != nil {
 		return fail("open", root, err)
 	}
-	defer r.Close()
+	defer func() { _ = r.Close() }() // only read from
 	return fs.WalkDir(r.FS(), ".", func(name string, d fs.DirEntry, err error) error {
 		full := filepath.Join(root, filepath.FromSlash(name))
 		if err != nil {

@@ -16,6 +16,9 @@ func reserve(f *os.File, size int64) error {
 	// A tmpfs would zero every page, which takes as long as writing them.
 	if size >= worthIt && unix.Fstatfs(fd, &st) == nil && st.Type != unix.TMPFS_MAGIC {
 		err := unix.Fallocate(fd, 0, 0, size)
+		for errors.Is(err, unix.EINTR) {
+			err = unix.Fallocate(fd, 0, 0, size)
+		}
 		if err == nil || isFull(err) {
 			return err
 		}
