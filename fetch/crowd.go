@@ -2,7 +2,6 @@ package fetch
 
 import (
 	"slices"
-	"time"
 
 	"github.com/bits-and-blooms/bitset"
 )
@@ -53,9 +52,6 @@ const (
 	PreferSpeed                   // use all there is
 	PreferPeers                   // spare the mirrors even if it does
 )
-
-// newsEvery bounds how often a crowd is looked at.
-const newsEvery = 20 * time.Millisecond
 
 // meet brings the ledger up to date with the crowd: who came, who went, and
 // who has what.
