@@ -19,6 +19,9 @@ const (
 // bar draws how far it is in at most cols columns. What does not fit is left
 // out from the right, the number of sources first.
 func (m *meter) bar(cols int) string {
+	if m.text != nil {
+		return shorten(m.line(), cols)
+	}
 	done, total := m.position()
 	if total == 0 {
 		return shorten(m.label+"  "+Bytes(done)+"  "+speed(m.perSecond()), cols)

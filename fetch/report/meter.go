@@ -17,6 +17,7 @@ type meter struct {
 	moved    func() int64 // bytes that count as speed
 	transfer *Transfer    // nil for a task
 	sources  map[string]fetch.Kind
+	text     func() string // says how things stand where there is no end to be near to; else nil
 
 	rate  rate
 	begun time.Time
@@ -79,6 +80,9 @@ func (m *meter) helpers() string {
 
 // line says how far it is in a sentence, for pipes, logs and SIGUSR1.
 func (m *meter) line() string {
+	if m.text != nil {
+		return m.label + ": " + m.text()
+	}
 	done, total := m.position()
 	text := m.label + ": " + Bytes(done)
 	if total > 0 {

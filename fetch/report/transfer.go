@@ -17,9 +17,11 @@ type Transfer struct {
 	pieces int
 
 	// The rest is touched only by the reporter's goroutine.
-	meter  *meter
-	gauges *fetch.Gauges // never nil
-	have   int64         // bytes that were here at the start: no gauge counts them
+	meter   *meter
+	gauges  *fetch.Gauges // never nil
+	have    int64         // bytes that were here at the start: no gauge counts them
+	seeds   *seeding      // nil before the seed period
+	serving *meter        // likewise
 }
 
 var _ fetch.Observer = (*Transfer)(nil)
@@ -97,6 +99,7 @@ func (t *Transfer) Exit(code int, err error, hint string, resumable bool) {
 	e := t.event("exit", now, fields)
 	t.r.post(func() {
 		t.end(now)
+		t.r.stop(t.serving)
 		t.r.exited(e, fields)
 	})
 }
