@@ -1,6 +1,6 @@
 // Package discovery remembers where peers may be found, and says whom to dial
 // next and whom never. Its sub-packages bring the addresses: dht, lan, and
-// krpc, which stands between the DHT library and the network.
+// guard, which stands between the DHT library and the network.
 package discovery
 
 import (
