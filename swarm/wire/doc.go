@@ -30,9 +30,9 @@
 // minute is at most 2 from its own, and it has not seen the message's public key in the
 // time that leaves. Otherwise it is silent: it writes nothing, reads on, and closes 5
 // seconds after the connection was made, whatever came. So who lacks the manifest
-// learns nothing by asking. He may still guess by looking: half of all 32-byte strings
-// are no X25519 public keys of a peer, so many first messages together differ from
-// random ones, and their sizes are always the same.
+// learns nothing by asking. He may still guess by looking: a public key is a point of
+// the curve, which only half of all random strings are, so many first messages together
+// can be told from noise; and the two sizes are always the same.
 //
 // A handshake proves that the other end holds the manifest, not which holder it is. A
 // holder who can divert the connection can sit in its middle; pieces are proven by

@@ -56,7 +56,7 @@ func hasAES() bool {
 	return x86 || arm
 }
 
-// bufferSize is room for one block beside the control frames around it, in the
+// bufferSize is room for two blocks and some control frames between them, in the
 // record buffers of both directions.
 const bufferSize = 2*maxRecord + 4<<10
 

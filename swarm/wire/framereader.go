@@ -2,7 +2,6 @@ package wire
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -181,7 +180,7 @@ func (r *frameReader) readBlock(dst []byte) error {
 
 // cutShort turns an end of the stream into an unexpected one.
 func cutShort(err error) error {
-	if errors.Is(err, io.EOF) {
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
 		return fmt.Errorf("read frame: %w", io.ErrUnexpectedEOF)
 	}
 	return err

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"io"
 	"net"
 	"testing"
 
@@ -22,6 +23,44 @@ func testEndpoint(tb testing.TB, n byte) *Endpoint {
 
 // testContent is what the tests' swarm is about.
 var testContent = Content{PSK: [32]byte{0: 0x5a, 31: 0xa5}, Pieces: 100}
+
+// pipe returns both ends of a connection in memory.
+func pipe(tb testing.TB) (a, b net.Conn) {
+	a, b = net.Pipe()
+	tb.Cleanup(func() { a.Close(); b.Close() })
+	return a, b
+}
+
+// connect shakes hands in memory: a initiates.
+func connect(tb testing.TB, a, b *Endpoint) (*Conn, *Conn) {
+	tb.Helper()
+	nca, ncb := pipe(tb)
+	return connectOver(tb, a, b, nca, ncb)
+}
+
+// exchange greets from one end and says BYE, which the other must hear.
+func exchange(t *testing.T, from, to *Conn) {
+	t.Helper()
+	sent := make(chan error, 1)
+	go func() {
+		if err := from.Write(Bye{}.Append(greeting())); err != nil {
+			sent <- err
+			return
+		}
+		sent <- from.Flush()
+	}()
+	for range 3 {
+		if _, err := to.Next(); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := to.Next(); err != io.EOF {
+		t.Errorf("after BYE: %v, want EOF", err)
+	}
+	if err := <-sent; err != nil {
+		t.Error(err)
+	}
+}
 
 // greeting is what each end of a connection says first.
 func greeting() []byte {
