@@ -1,0 +1,101 @@
+// Package argv reads what the user typed: flags from the line, the environment
+// and the config file, into one options struct for each verb.
+//
+// A flag on the line beats its variable SHOAL_<FLAG>, which beats its key in
+// the config file. Nothing here acts: nonsense is refused as a *UsageError
+// before anything is touched.
+package argv
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// Input is where the options come from.
+type Input struct {
+	Args   []string            // the line, without the program's name
+	Getenv func(string) string // the environment; an empty variable counts as unset
+	Config string              // path of config.toml, which need not exist
+}
+
+// UsageError is a line, a variable or a config file that cannot be obeyed. Its
+// text is one line; Hint, if not empty, says what to do.
+type UsageError struct {
+	Text string
+	Hint string
+	JSON bool // the line asks for --json, so a parent waits for an exit event
+}
+
+func (e *UsageError) Error() string { return e.Text }
+
+// Parse reads the options. The Command is one of *Fetch, *Resume, *Verify,
+// *Create, *Show, *Demo, *Man, *Completion, *Version and *Help. Every error is
+// a *UsageError.
+func Parse(in Input) (Command, error) {
+	var got Command
+	app := newApp(&got, in.Getenv)
+	l, err := split(app, in.Args)
+	if err == nil && !l.help && !l.version {
+		err = run(app, in, l)
+	}
+	switch {
+	case err != nil:
+		usage := asUsage(err)
+		usage.JSON = slices.Contains(l.flags, "--json=true")
+		return nil, usage
+	case l.help:
+		return &Help{Text: helpText(app, l.verb)}, nil
+	case l.version:
+		return &Version{}, nil
+	}
+	return got, nil
+}
+
+// run hands the sorted line to the verb, whose Action leaves its options.
+func run(app *cli.App, in Input, l line) error {
+	layer := layers{getenv: in.Getenv, config: in.Config}
+	for _, c := range app.Commands {
+		c.Before = func(ctx *cli.Context) error { return layer.fill(ctx, app.Commands) }
+	}
+	args := append([]string{app.Name, l.verb.Name}, l.flags...)
+	return app.Run(append(append(args, "--"), l.operands...))
+}
+
+// asUsage makes any error of the parsing library a usage error.
+func asUsage(err error) *UsageError {
+	if usage, ok := errors.AsType[*UsageError](err); ok {
+		return usage
+	}
+	return &UsageError{Text: err.Error()}
+}
+
+// newApp is the table of verbs in the parsing library's form, with every one
+// of its ways to print or to exit by itself closed. The verb that runs puts
+// its options into got.
+func newApp(got *Command, getenv func(string) string) *cli.App {
+	badValue := func(_ *cli.Context, err error, _ bool) error {
+		// The flag package names flags with one dash; ours have two.
+		r := strings.NewReplacer(" for flag -", " for --", " for -", " for --")
+		return &UsageError{Text: r.Replace(err.Error())}
+	}
+	app := &cli.App{
+		Name:                      "shoal",
+		Usage:                     "download large files fast and verified, from mirrors",
+		Commands:                  verbs(got, getenv),
+		HideHelp:                  true,
+		HideVersion:               true,
+		DisableSliceFlagSeparator: true,
+		OnUsageError:              badValue,
+		Writer:                    new(bytes.Buffer),
+		ErrWriter:                 new(bytes.Buffer),
+		ExitErrHandler:            func(*cli.Context, error) {},
+	}
+	for _, c := range app.Commands {
+		c.HideHelp, c.OnUsageError = true, badValue
+	}
+	return app
+}

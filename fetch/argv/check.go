@@ -1,0 +1,56 @@
+package argv
+
+import (
+	"os"
+	"slices"
+)
+
+// check refuses combinations of fetch's flags that make no sense.
+func (o *Fetch) check() error {
+	several := len(o.Manifests) > 1
+	stdin := slices.Index(o.Manifests, "-")
+	return firstError(
+		refuse(several && o.Output == "-", "only one manifest's content can go to stdout",
+			"name one manifest, or write to a folder with -o DIR"),
+		refuse(several && o.Output != "" && o.Output != "-" && !IsFolder(o.Output),
+			"several manifests need a folder to go to, and "+o.Output+" is none", "make it first, or fetch them one by one"),
+		refuse(several && o.ID != [32]byte{}, "--id names one content, but there are several manifests",
+			"fetch them one by one, or leave --id away"),
+		refuse(stdin >= 0 && slices.Contains(o.Manifests[stdin+1:], "-"), "stdin holds one manifest, but - is given twice", ""),
+		refuse(o.Output == "-" && o.OnComplete != "", "--on-complete needs a file, but the content goes to stdout",
+			"put the command behind a pipe, or write to a file with -o FILE"),
+		refuse(o.Recheck && o.NoResume, "--recheck keeps what an earlier run has left, --no-resume throws it away",
+			"choose one of them"),
+	)
+}
+
+// check refuses half a client certificate.
+func (h *HTTP) check() error {
+	return firstError(
+		refuse(h.Key != "" && h.Cert == "", "--key needs --cert", ""),
+		refuse(h.Timeout == 0, "--timeout 0 would call every source dead", "give a longer one"),
+	)
+}
+
+// IsFolder tells whether a path names a folder, itself or through a link.
+func IsFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// refuse is the usage error of a nonsensical combination, or nil.
+func refuse(nonsense bool, text, hint string) error {
+	if !nonsense {
+		return nil
+	}
+	return &UsageError{Text: text, Hint: hint}
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

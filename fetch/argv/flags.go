@@ -1,0 +1,88 @@
+package argv
+
+import "github.com/urfave/cli/v2"
+
+// The groups of flags, each bound to the struct that holds what it says. Their
+// names, defaults and meanings are a contract with scripts: they may be added
+// to, never changed.
+
+func (l *Look) flags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "say nothing but errors", Destination: &l.Quiet},
+		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "name each host contacted, and say more", Destination: &l.Verbose},
+		&cli.BoolFlag{Name: "json", Usage: "one JSON object a line on stdout", Destination: &l.JSON},
+		&cli.BoolFlag{Name: "no-progress", Usage: "no bar and no progress lines", Destination: &l.NoProgress},
+		flagOf("color", &l.Color, oneOf("auto", "always", "never"), "auto", "`WHEN` to use colour: auto, always or never"),
+	}
+}
+
+func (t *Trust) flags() []cli.Flag {
+	return []cli.Flag{
+		flagOf("id", &t.ID, parseID, "", "take no other content than `b3:HEX`"),
+		flagOf("pubkey", &t.Pubkey, parseKey, "", "demand a minisign signature by `KEY`, a key or its file"),
+	}
+}
+
+// server is how to speak to a server, be it for a manifest or for content.
+func (h *HTTP) server() []cli.Flag {
+	return []cli.Flag{
+		&cli.GenericFlag{Name: "header", Value: &list{to: &h.Headers, check: isHeader, lines: true},
+			Usage: "send `K:V` to the hosts you named (repeatable)"},
+		&cli.StringFlag{Name: "user-agent", Usage: "call yourself `NAME`", Destination: &h.UserAgent},
+		&cli.BoolFlag{Name: "netrc", Usage: "take passwords from ~/.netrc, or from the file $NETRC", Destination: &h.Netrc},
+		&cli.StringFlag{Name: "proxy", Usage: "go through the proxy at `URL`", Destination: &h.Proxy},
+		&cli.StringFlag{Name: "cacert", Usage: "trust the authorities in the PEM `FILE` alone", Destination: &h.CACert},
+		&cli.StringFlag{Name: "cert", Usage: "show the client certificate in the PEM `FILE`", Destination: &h.Cert},
+		&cli.StringFlag{Name: "key", Usage: "the client certificate's key, a PEM `FILE`", Destination: &h.Key},
+		&cli.BoolFlag{Name: "insecure", Usage: "do not check the servers' certificates", Destination: &h.Insecure},
+		flagOf("timeout", &h.Timeout, parseDuration, "15s", "a source that is silent for `DUR` is dead"),
+	}
+}
+
+// transfer is how content is fetched.
+func (h *HTTP) transfer() []cli.Flag {
+	return append(h.server(),
+		listOf("mirror", &h.Mirrors, isMirror, "fetch from `URL` too"),
+		flagOf("connections", &h.Connections, parseCount(1), "4", "at most `N` connections to one mirror host"),
+		flagOf("retries", &h.Retries, parseCount(0), "5", "drop a mirror after `N` tries in a row without progress"),
+		flagOf("limit-down", &h.LimitDown, parseRate, "", "receive at most `RATE` bytes a second, such as 500K"),
+		flagOf("deadline", &h.Deadline, parseDuration, "", "give up after `DUR`, to be resumed"),
+	)
+}
+
+func (s *Swarm) flags() []cli.Flag {
+	return []cli.Flag{
+		listOf("peer", &s.Peers, isHostPort, "fetch from the peer at `HOST:PORT` too"),
+		flagOf("prefer", &s.Prefer, oneOf("auto", "speed", "peers"), "auto", "`WHOM` to fetch from: auto, speed or peers"),
+		&cli.BoolFlag{Name: "no-share", Usage: "never upload or announce", Destination: &s.NoShare},
+		&cli.BoolFlag{Name: "no-dht", Usage: "do not use the DHT", Destination: &s.NoDHT},
+		&cli.BoolFlag{Name: "no-lan", Usage: "do not look for peers in the local network", Destination: &s.NoLAN},
+		&cli.BoolFlag{Name: "http-only", Usage: "use mirrors alone", Destination: &s.HTTPOnly},
+		flagOf("seed-time", &s.SeedTime, parseDuration, "1m", "serve for `DUR` after completion; 0 exits at once"),
+		flagOf("seed-idle", &s.SeedIdle, parseDuration, "10s", "leave earlier when nobody asked for `DUR`"),
+		flagOf("seed-ratio", &s.SeedRatio, parseRatio, "1.0", "leave earlier when `R` times the size is uploaded; 0 = no limit"),
+		flagOf("limit-up", &s.LimitUp, parseRate, "", "send at most `RATE` bytes a second"),
+		flagOf("max-upload", &s.MaxUpload, parseSize, "", "stop sharing past `SIZE` bytes"),
+		flagOf("listen", &s.Listen, parseListen, ":0", "take peers at `HOST:PORT`"),
+		listOf("dht-bootstrap", &s.Bootstrap, isHostPort, "enter the DHT at `HOST:PORT`"),
+		&cli.BoolFlag{Name: "dht-private", Usage: "the DHT is one's own", Destination: &s.DHTPrivate},
+	}
+}
+
+// output is the flag that says where the result goes.
+func output(to *string, usage string) cli.Flag {
+	return &cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: usage, Destination: to}
+}
+
+func overwrite(to *bool) cli.Flag {
+	return &cli.BoolFlag{Name: "overwrite", Usage: "replace what lies there and differs", Destination: to}
+}
+
+func recheck(to *bool) cli.Flag {
+	return &cli.BoolFlag{Name: "recheck", Usage: "hash again what an earlier run has left", Destination: to}
+}
+
+func onComplete(to *string) cli.Flag {
+	return &cli.StringFlag{Name: "on-complete", Destination: to,
+		Usage: "run the shell command `CMD` when the content is in place, with SHOAL_PATH and SHOAL_ID"}
+}

@@ -1,0 +1,155 @@
+package argv
+
+import (
+	"cmp"
+	"path/filepath"
+	"time"
+
+	"github.com/shoal-dl/shoal/verify"
+)
+
+// Command is what the user wants done: one verb's options.
+type Command interface {
+	Shown() Look // how the user wants to be told
+}
+
+// Look is how things are shown.
+type Look struct {
+	Quiet, Verbose, JSON, NoProgress bool
+	Color                            string // auto, always or never
+}
+
+// Shown implements Command.
+func (l Look) Shown() Look { return l }
+
+// Trust is what a manifest must show before it is believed.
+type Trust struct {
+	ID     verify.ID // the content id it must have; zero = any
+	Pubkey string    // base64 minisign public key that must have signed it; empty = none
+}
+
+// HTTP is how servers are spoken to.
+type HTTP struct {
+	Headers           []string // "Key: value"
+	UserAgent         string   // empty = shoal's own
+	Netrc             bool
+	Proxy             string // URL; empty = as the environment says
+	CACert, Cert, Key string // PEM files
+	Insecure          bool
+	Timeout           time.Duration // silence after which a source is dead
+	LimitDown         int64         // bytes a second over all connections; 0 = none
+	Connections       int           // most connections to one mirror host
+	Retries           int           // tries in a row without progress
+	Deadline          time.Duration // for the whole command; 0 = none
+	Mirrors           []string      // more mirrors than the manifest names
+}
+
+// Swarm is what the user wants of peers. This version fetches from mirrors
+// only, so it keeps every promise made here without reading them; they are
+// judged all the same, for a script must not break when peers arrive.
+type Swarm struct {
+	Peers                           []string // HOST:PORT
+	Prefer                          string   // auto, speed or peers
+	NoShare, NoDHT, NoLAN, HTTPOnly bool
+	SeedTime, SeedIdle              time.Duration
+	SeedRatio                       float64
+	LimitUp                         int64 // bytes a second; 0 = none
+	MaxUpload                       int64 // bytes; 0 = none
+	Listen                          string
+	Bootstrap                       []string // HOST:PORT of first DHT nodes
+	DHTPrivate                      bool
+}
+
+// Fetch is `shoal fetch MANIFEST…`.
+type Fetch struct {
+	Look
+	Trust
+	HTTP
+	Swarm
+	Manifests                    []string // URLs, paths or "-"
+	Output                       string   // a file, a folder, "-" or empty
+	Overwrite, Recheck, NoResume bool
+	OnComplete                   string // a shell command; empty = none
+}
+
+// Resume is `shoal resume [PATH…]`.
+type Resume struct {
+	Look
+	HTTP
+	Swarm
+	Paths              []string // what to go on with; none = all in the current folder
+	List               bool     // only list them
+	Overwrite, Recheck bool
+	OnComplete         string
+}
+
+// Verify is `shoal verify MANIFEST [PATH]`.
+type Verify struct {
+	Look
+	Trust
+	HTTP
+	Swarm
+	Manifest string
+	Path     string // empty = the manifest's name in the current folder
+	Repair   bool
+}
+
+// Create is `shoal create PATH`.
+type Create struct {
+	Look
+	Path             string
+	Output           string // empty = the base name of Path, with .shoal
+	Overwrite        bool
+	Name, Comment    string
+	PieceSize        int64 // bytes; 0 = by the size of the content
+	Mirrors          []verify.Mirror
+	Peers, Bootstrap []string  // HOST:PORT
+	Discovery        []string  // "dht", "lan"; nil = mirrors and listed peers only
+	Salt             []byte    // nil = none
+	Created          time.Time // now, or SOURCE_DATE_EPOCH
+	Modified         bool      // record modification times
+	Zstd             bool      // write the manifest compressed
+	Sign             string    // minisign secret key file; empty = do not sign
+}
+
+// Target is the path that the manifest is written to, or "-".
+func (o *Create) Target() (string, error) {
+	path, err := filepath.Abs(o.Path) // so that "." has a name
+	if err != nil {
+		return "", err
+	}
+	name := filepath.Base(path) + verify.Extension
+	if IsFolder(o.Output) {
+		return filepath.Join(o.Output, name), nil
+	}
+	return cmp.Or(o.Output, name), nil
+}
+
+// Show is `shoal show MANIFEST`.
+type Show struct {
+	Look
+	Trust
+	HTTP
+	Manifest string
+}
+
+// Demo is `shoal demo`.
+type Demo struct{ Look }
+
+// Man is `shoal man`.
+type Man struct{ Look }
+
+// Completion is `shoal completion SHELL`.
+type Completion struct {
+	Look
+	Shell string // bash, zsh or fish
+}
+
+// Version is `shoal version`.
+type Version struct{ Look }
+
+// Help is a call for help, answered.
+type Help struct {
+	Look
+	Text string // to be printed as it is
+}

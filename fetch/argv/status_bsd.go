@@ -1,0 +1,12 @@
+//go:build darwin || freebsd || netbsd || openbsd || dragonfly
+
+package argv
+
+import (
+	"os"
+	"syscall"
+)
+
+// StatusSignals are those on which a status line is printed: SIGUSR1, and
+// SIGINFO, which Ctrl-T sends here.
+func StatusSignals() []os.Signal { return []os.Signal{syscall.SIGUSR1, syscall.SIGINFO} }

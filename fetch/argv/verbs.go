@@ -1,0 +1,162 @@
+package argv
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/shoal-dl/shoal/verify"
+)
+
+// verbs is the table of everything shoal does, in the order help shows it. The
+// verb that is chosen puts its options into got.
+func verbs(got *Command, getenv func(string) string) []*cli.Command {
+	return []*cli.Command{
+		fetchVerb(got), resumeVerb(got), verifyVerb(got), createVerb(got, getenv), showVerb(got), demoVerb(got),
+		{
+			Name: "man", Usage: "show the manual page",
+			Action: operands(0, 0, func([]string) error { *got = &Man{}; return nil }),
+		},
+		{
+			Name: "completion", Usage: "print the completions for a shell", ArgsUsage: "bash|zsh|fish",
+			Action: operands(1, 1, func(args []string) error {
+				*got = &Completion{Shell: args[0]}
+				_, err := oneOf("bash", "zsh", "fish")(args[0])
+				return refuse(err != nil, fmt.Sprintf("no completions for %q", args[0]), "bash, zsh and fish have some")
+			}),
+		},
+		{
+			Name: "version", Usage: "say which shoal this is",
+			Action: operands(0, 0, func([]string) error { *got = &Version{}; return nil }),
+		},
+	}
+}
+
+func fetchVerb(got *Command) *cli.Command {
+	o := &Fetch{}
+	return &cli.Command{
+		Name: "fetch", Aliases: []string{"get"}, ArgsUsage: "MANIFEST...",
+		Usage: "download what a manifest (URL, path or -) describes, verify it and put it in place",
+		Flags: slices.Concat([]cli.Flag{
+			output(&o.Output, "write to `PATH`: a file, an existing folder, or - for stdout"),
+			overwrite(&o.Overwrite), recheck(&o.Recheck),
+			&cli.BoolFlag{Name: "no-resume", Usage: "start over, whatever an earlier run has left", Destination: &o.NoResume},
+			onComplete(&o.OnComplete),
+		}, o.Trust.flags(), o.HTTP.transfer(), o.Swarm.flags(), o.Look.flags()),
+		Action: operands(1, -1, func(args []string) error {
+			o.Manifests = args
+			*got = o
+			return firstError(o.HTTP.check(), o.check())
+		}),
+	}
+}
+
+func resumeVerb(got *Command) *cli.Command {
+	o := &Resume{}
+	return &cli.Command{
+		Name: "resume", Usage: "go on with interrupted downloads, those in the current folder if none is named", ArgsUsage: "[PATH...]",
+		Flags: slices.Concat([]cli.Flag{
+			&cli.BoolFlag{Name: "list", Usage: "only list them", Destination: &o.List},
+			overwrite(&o.Overwrite), recheck(&o.Recheck), onComplete(&o.OnComplete),
+		}, o.HTTP.transfer(), o.Swarm.flags(), o.Look.flags()),
+		Action: operands(0, -1, func(args []string) error {
+			o.Paths = args
+			*got = o
+			return o.HTTP.check()
+		}),
+	}
+}
+
+func verifyVerb(got *Command) *cli.Command {
+	o := &Verify{}
+	return &cli.Command{
+		Name: "verify", Usage: "check files against a manifest and name each bad range", ArgsUsage: "MANIFEST [PATH]",
+		Flags: slices.Concat([]cli.Flag{
+			&cli.BoolFlag{Name: "repair", Usage: "fetch just the bad pieces", Destination: &o.Repair},
+		}, o.Trust.flags(), o.HTTP.transfer(), o.Swarm.flags(), o.Look.flags()),
+		Action: operands(1, 2, func(args []string) error {
+			o.Manifest = args[0]
+			if len(args) == 2 {
+				o.Path = args[1]
+			}
+			*got = o
+			return o.HTTP.check()
+		}),
+	}
+}
+
+func createVerb(got *Command, getenv func(string) string) *cli.Command {
+	o := &Create{}
+	var mirrors []string
+	return &cli.Command{
+		Name: "create", Usage: "write a manifest for a file or a folder and print its content id", ArgsUsage: "PATH",
+		Flags: slices.Concat([]cli.Flag{
+			output(&o.Output, "write the manifest to `FILE`, or - for stdout"),
+			overwrite(&o.Overwrite),
+			listOf("mirror", &mirrors, isPublished, "the content lies at `URL`, or will"),
+			listOf("peer", &o.Peers, isHostPort, "a first contact at `HOST:PORT`"),
+			listOf("bootstrap", &o.Bootstrap, isHostPort, "a node of a private DHT at `HOST:PORT`"),
+			flagOf("discovery", &o.Discovery, parseDiscovery, "none", "let others find peers by `HOW`: dht, lan, dht,lan or none"),
+			&cli.StringFlag{Name: "name", Usage: "call the content `NAME`", Destination: &o.Name},
+			&cli.StringFlag{Name: "comment", Usage: "say `TEXT` in the manifest", Destination: &o.Comment},
+			flagOf("piece-size", &o.PieceSize, parsePieceSize, "", "use pieces of `SIZE`, a power of two from 64K to 64M"),
+			flagOf("salt", &o.Salt, parseSalt, "", "make a swarm of its own of `HEX`, or of random bytes"),
+			&cli.BoolFlag{Name: "modified", Usage: "record the files' modification times", Destination: &o.Modified},
+			&cli.BoolFlag{Name: "zstd", Usage: "compress the manifest", Destination: &o.Zstd},
+			&cli.StringFlag{Name: "sign", Usage: "sign with the minisign secret key in `KEYFILE`", Destination: &o.Sign},
+		}, o.Look.flags()),
+		Action: operands(1, 1, func(args []string) error {
+			o.Path = args[0]
+			for _, u := range mirrors {
+				o.Mirrors = append(o.Mirrors, verify.Mirror{URL: u})
+			}
+			var err error
+			o.Created, err = creation(getenv("SOURCE_DATE_EPOCH"))
+			*got = o
+			return firstError(err,
+				refuse(o.Output == "-" && o.Sign != "", "a manifest on stdout has no place for its signature",
+					"give -o FILE; the signature goes to FILE.minisig"),
+				refuse(o.Output == "-" && o.JSON, "the manifest and the JSON lines cannot share stdout", "give -o FILE"))
+		}),
+	}
+}
+
+func showVerb(got *Command) *cli.Command {
+	o := &Show{}
+	return &cli.Command{
+		Name: "show", Usage: "say what a manifest says", ArgsUsage: "MANIFEST",
+		Flags: slices.Concat(o.Trust.flags(), o.HTTP.server(), o.Look.flags()),
+		Action: operands(1, 1, func(args []string) error {
+			o.Manifest = args[0]
+			*got = o
+			return o.HTTP.check()
+		}),
+	}
+}
+
+func demoVerb(got *Command) *cli.Command {
+	o := &Demo{}
+	return &cli.Command{
+		Name: "demo", Usage: "fetch 64 MiB from three mirrors in this process, one slow and one lying",
+		Flags:  o.Look.flags(),
+		Action: operands(0, 0, func([]string) error { *got = o; return nil }),
+	}
+}
+
+// operands is an Action that wants from least to most operands (-1: any
+// number) and hands them on.
+func operands(least, most int, take func([]string) error) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		n := c.NArg()
+		switch {
+		case n < least:
+			return &UsageError{Text: fmt.Sprintf("shoal %s wants %s", c.Command.Name, c.Command.ArgsUsage),
+				Hint: "see shoal " + c.Command.Name + " --help"}
+		case most >= 0 && n > most:
+			return &UsageError{Text: fmt.Sprintf("shoal %s: one operand too many: %q", c.Command.Name, c.Args().Get(most)),
+				Hint: "see shoal " + c.Command.Name + " --help"}
+		}
+		return take(c.Args().Slice())
+	}
+}

@@ -1,0 +1,409 @@
+package fetch
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/bits-and-blooms/bitset"
+
+	"github.com/shoal-dl/shoal/verify"
+)
+
+// tick is how often the loop looks at the clock and the gauges.
+const tick = 100 * time.Millisecond
+
+var (
+	// ErrNoSource says that no source could bring what is missing.
+	ErrNoSource = errors.New("no source could bring what is missing")
+	// ErrWrongContent says that the sources are used up, and some of them sent
+	// wrong bytes.
+	ErrWrongContent = errors.New("no source has the right content")
+	// ErrDeadline is the cause with which the caller ends the context of a job
+	// whose time is up.
+	ErrDeadline = errors.New("the deadline has passed")
+
+	errCalledOff = errors.New("called off: somebody else brought it")
+)
+
+// Store keeps proven pieces. Put is called from several goroutines; the piece's
+// bytes may be used only until it returns. Its errors end the job.
+type Store interface {
+	Put(p verify.Piece) error
+}
+
+// Windowed is a Store that can take pieces only some way ahead of what it has
+// handed on.
+type Windowed interface {
+	Store
+	// Window is the first piece that it cannot take yet, and how many pieces
+	// it can hold at most; or the error that ended it.
+	Window() (end, most int, err error)
+	// Moved receives a value when the window has moved or ended.
+	Moved() <-chan struct{}
+}
+
+// Job brings what is missing of one content into a store. The fields are set
+// before Run and left alone after.
+type Job struct {
+	Manifest *verify.Manifest
+	Store    Store
+	Have     *bitset.BitSet // pieces already there; nil for none
+	Sources  []Source       // in order of preference
+	Observer Observer
+	Gauges   *Gauges
+
+	Connections int       // most connections to one mirror host
+	Retries     int       // tries in a row without progress before a source is dropped
+	Deadline    time.Time // as in the context's; judges Retry-After. Zero for none
+}
+
+// Run brings all missing pieces and returns nil, or returns the first of: the
+// store's error; an error that wraps ErrNoSource or ErrWrongContent and names
+// each source with its cause; the cause with which ctx ended. All goroutines
+// have ended and no piece is put after it returns.
+func (j *Job) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	r := &running{
+		Job: j, ctx: ctx, started: time.Now(),
+		pool:   newPool(j.Manifest.PieceSize, len(j.Sources)),
+		events: make(chan event),
+		state:  map[*party]*sourceState{},
+	}
+	r.ledger = newLedger(j.Manifest.NumPieces(),
+		func(i int) int64 { return int64(j.Manifest.Span(i).Size) },
+		func(i int) int { _, end := j.Manifest.Pieces(j.Manifest.Span(i).File); return end },
+		j.Have)
+	r.ledger.mostOpen = r.pool.leases()
+	hosts := map[string]*host{}
+	for _, s := range j.Sources {
+		r.join(s, hosts)
+	}
+	err := r.loop()
+	stop(cmp.Or(err, errCalledOff))
+	r.drain()
+	return err
+}
+
+// running is a job under way. Its loop alone touches these fields.
+type running struct {
+	*Job
+	ctx     context.Context
+	started time.Time
+	ledger  *ledger
+	pool    *pool
+	events  chan event
+	parties []*sourceState
+	state   map[*party]*sourceState
+	leases  []*lease
+	wrong   bool // a source sent wrong bytes
+}
+
+// sourceState is a source and what the user was told of it.
+type sourceState struct {
+	Source
+	party  *party
+	joined bool
+	reason string // why it left, or its last fault
+}
+
+// lease is a Lease under way, with the goroutine that brings it.
+type lease struct {
+	claim    *claim
+	source   *sourceState
+	cancel   context.CancelCauseFunc
+	began    time.Time
+	received atomic.Int64 // bytes; written by the source
+	latency  atomic.Int64 // nanoseconds until the first of them came; likewise
+}
+
+// heard is told of n more bytes by the source.
+func (l *lease) heard(n int) {
+	if n > 0 && l.received.Load() == 0 {
+		l.latency.Store(int64(time.Since(l.began)))
+	}
+	l.received.Add(int64(n))
+}
+
+// event is what a lease's goroutines tell the loop: a piece was stored, or was
+// wrong, or could not be stored; or, with ended, the lease is over.
+type event struct {
+	lease *lease
+	piece int
+	ended bool
+	err   error
+}
+
+func (r *running) now() time.Duration { return time.Since(r.started) }
+
+// join enters a source; mirrors on the same host share its connections.
+func (r *running) join(s Source, hosts map[string]*host) {
+	name, most := s.Name(), 1
+	if s.Kind() == KindMirror {
+		name, most = hostOf(name), max(r.Connections, 1)
+	}
+	h := hosts[name]
+	if h == nil {
+		h = newHost(most)
+		hosts[name] = h
+	}
+	st := &sourceState{Source: s, party: r.ledger.join(s.Name(), h)}
+	r.parties = append(r.parties, st)
+	r.state[st.party] = st
+}
+
+// loop owns the ledger until everything is there or nothing more can come.
+func (r *running) loop() error {
+	clock := time.NewTicker(tick)
+	defer clock.Stop()
+	var moved <-chan struct{}
+	if w, ok := r.Store.(Windowed); ok {
+		moved = w.Moved()
+	}
+	for {
+		if err := r.assign(); err != nil {
+			return err
+		}
+		switch {
+		case r.ledger.left == 0:
+			return nil
+		case !r.ledger.alive() && len(r.leases) == 0:
+			return r.failure()
+		}
+		select {
+		case e := <-r.events:
+			if err := r.handle(e); err != nil {
+				return err
+			}
+		case <-clock.C:
+			r.sample()
+		case <-moved:
+		case <-r.ctx.Done():
+			return context.Cause(r.ctx)
+		}
+	}
+}
+
+// assign puts every source to work that can take some.
+func (r *running) assign() error {
+	if w, ok := r.Store.(Windowed); ok {
+		end, most, err := w.Window()
+		if err != nil {
+			return err
+		}
+		r.ledger.horizon = min(end, r.ledger.pieces)
+		r.ledger.mostRun = max(most/4, 1)
+	}
+	for again := true; again; {
+		again = false
+		for _, s := range r.parties {
+			if c := r.ledger.next(s.party, r.now()); c != nil {
+				r.start(s, c)
+				again = true
+			}
+		}
+	}
+	r.Gauges.Connections.Store(int32(len(r.leases)))
+	return nil
+}
+
+func (r *running) start(s *sourceState, c *claim) {
+	ctx, cancel := context.WithCancelCause(r.ctx)
+	l := &lease{claim: c, source: s, cancel: cancel, began: time.Now()}
+	r.leases = append(r.leases, l)
+	go r.bring(ctx, l)
+}
+
+// bring runs in the lease's own goroutine: it reads what the source yields,
+// while a second one proves and stores the piece before.
+func (r *running) bring(ctx context.Context, l *lease) {
+	defer l.cancel(nil)
+	mine := borrowed{pool: r.pool}
+	work := Lease{
+		First: l.claim.next, End: l.claim.asked,
+		Buffer: mine.get, Received: l.heard,
+	}
+	raws := make(chan Raw)
+	var prover sync.WaitGroup
+	prover.Go(func() {
+		for raw := range raws {
+			err := r.keep(raw)
+			r.pool.put(raw.Data)
+			r.events <- event{lease: l, piece: raw.Piece, err: err}
+		}
+	})
+	missing, fault := work.End-work.First, error(nil)
+	for raw, err := range l.source.Pieces(ctx, work) {
+		if err != nil {
+			fault = err
+			break
+		}
+		mine.handOn(raw.Data)
+		raws <- raw
+		missing--
+	}
+	mine.release()
+	close(raws)
+	prover.Wait()
+	r.events <- event{lease: l, ended: true, err: verdict(ctx, fault, missing)}
+}
+
+// verdict makes a *Fault of how a lease ended, or nil when its source is not to
+// blame. No source may end its lease early and be asked again at once for ever.
+func verdict(ctx context.Context, err error, missing int) error {
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case err != nil && AsFault(err) == nil:
+		return &Fault{Kind: FaultLasting, Err: err}
+	case err == nil && missing > 0:
+		return faultf(FaultPassing, "ended %d pieces early", missing)
+	}
+	return err
+}
+
+func (r *running) keep(raw Raw) error {
+	p, err := r.Manifest.Prove(raw.Piece, raw.Data)
+	if err != nil {
+		return err
+	}
+	return r.Store.Put(p)
+}
+
+// sample reads the byte counts of all leases and lets the hosts judge them.
+func (r *running) sample() {
+	for _, l := range r.leases {
+		r.read(l)
+	}
+	for _, s := range r.parties {
+		s.party.host.tick(r.now())
+	}
+}
+
+func (r *running) read(l *lease) {
+	r.ledger.sample(l.claim, r.now(), l.received.Load(), time.Duration(l.latency.Load()))
+}
+
+func (r *running) handle(e event) error {
+	r.read(e.lease)
+	switch {
+	case e.ended:
+		r.ended(e.lease, e.err)
+	case errors.Is(e.err, verify.ErrWrongPiece):
+		r.wrongPiece(e.lease, e.piece)
+	case e.err != nil:
+		return e.err
+	default:
+		r.brought(e.lease, e.piece)
+	}
+	return nil
+}
+
+func (r *running) brought(l *lease, piece int) {
+	if !l.source.joined {
+		l.source.joined = true
+		r.Observer.SourceChanged(l.source.Source, StateJoined, "")
+	}
+	fresh, off := r.ledger.brought(l.claim, piece)
+	r.account(l, piece, fresh)
+	for _, o := range r.leases {
+		if slices.Contains(off, o.claim) {
+			o.cancel(errCalledOff)
+		}
+	}
+}
+
+// account books the bytes of a stored piece.
+func (r *running) account(l *lease, piece int, fresh bool) {
+	n := int64(r.Manifest.Span(piece).Size)
+	switch {
+	case !fresh:
+		r.Gauges.Wasted.Add(n)
+		return
+	case l.source.Kind() == KindMirror:
+		r.Gauges.FromMirrors.Add(n)
+	default:
+		r.Gauges.FromPeers.Add(n)
+	}
+	r.Gauges.Done.Add(n)
+}
+
+// wrongPiece bans the source: it alone sent the piece, so it alone is to blame.
+func (r *running) wrongPiece(l *lease, piece int) {
+	r.wrong = true
+	s := l.source
+	r.Gauges.Wasted.Add(int64(r.Manifest.Span(piece).Size))
+	r.Observer.BadPiece(s.Source, piece)
+	if s.party.gone {
+		return
+	}
+	s.party.gone = true
+	s.reason = fmt.Sprintf("sent wrong bytes for piece %d", piece)
+	if c, ok := s.Source.(interface{ Changed() string }); ok && c.Changed() != "" {
+		s.reason += " (" + c.Changed() + ")"
+	}
+	r.Observer.SourceChanged(s.Source, StateBanned, s.reason)
+	for _, o := range r.leases {
+		if o.source == s {
+			o.cancel(errCalledOff)
+		}
+	}
+}
+
+// ended closes a lease and judges its source by how it ended.
+func (r *running) ended(l *lease, err error) {
+	r.leases = slices.DeleteFunc(r.leases, func(o *lease) bool { return o == l })
+	r.ledger.ended(l.claim)
+	f := AsFault(err)
+	if f == nil {
+		return
+	}
+	l.source.reason = f.Error()
+	var deadline time.Duration
+	if !r.Deadline.IsZero() {
+		deadline = max(r.Deadline.Sub(r.started), 1)
+	}
+	if r.ledger.fault(l.source.party, f, r.now(), deadline, r.Retries, rand.Float64()) {
+		r.Observer.SourceChanged(l.source.Source, StateLeft, l.source.reason)
+	}
+}
+
+// drain waits for the leases' goroutines after the loop has ended. What they
+// still stored is not lost to the gauges.
+func (r *running) drain() {
+	for len(r.leases) > 0 {
+		e := <-r.events
+		switch {
+		case e.ended:
+			r.leases = slices.DeleteFunc(r.leases, func(o *lease) bool { return o == e.lease })
+		case e.err == nil:
+			fresh, _ := r.ledger.brought(e.lease.claim, e.piece)
+			r.account(e.lease, e.piece, fresh)
+		}
+	}
+	r.Gauges.Connections.Store(0)
+}
+
+// failure says why nothing more can come.
+func (r *running) failure() error {
+	err := ErrNoSource
+	if r.wrong {
+		err = ErrWrongContent
+	}
+	if len(r.parties) == 0 {
+		return fmt.Errorf("%w: the manifest names no mirror that can be used", err)
+	}
+	var why []string
+	for _, s := range r.parties {
+		why = append(why, s.Name()+": "+s.reason)
+	}
+	return fmt.Errorf("%w: %s", err, strings.Join(why, "; "))
+}

@@ -1,0 +1,360 @@
+package fetch
+
+import (
+	"math"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/bits-and-blooms/bitset"
+)
+
+const testPiece = 1 << 20
+
+// board is a ledger with a clock, for tests that are seen rather than read:
+// its pieces are drawn as in ledger.String.
+type board struct {
+	*ledger
+	t   *testing.T
+	now time.Duration
+}
+
+func newBoard(t *testing.T, pieces int, have ...uint) *board {
+	b := bitset.New(uint(pieces))
+	for _, i := range have {
+		b.Set(i)
+	}
+	return &board{
+		t:      t,
+		ledger: newLedger(pieces, func(int) int64 { return testPiece }, func(int) int { return pieces }, b),
+	}
+}
+
+func (b *board) add(name string) *party { return b.join(name, newHost(4)) }
+
+// ask expects p to be given a claim.
+func (b *board) ask(p *party) *claim {
+	b.t.Helper()
+	c := b.next(p, b.now)
+	if c == nil {
+		b.t.Fatalf("%s got nothing; board %s", p.name, b)
+	}
+	return c
+}
+
+// run lets time pass in which the claims receive so many bytes a second, and
+// brings the pieces that became whole.
+func (b *board) run(d time.Duration, rates map[*claim]float64) (off []*claim) {
+	for range int(d / tick) {
+		b.now += tick
+		for _, c := range slices.Clone(b.claims) {
+			got := c.received + int64(math.Ceil(rates[c]*tick.Seconds()))
+			b.sample(c, b.now, got, 0)
+			for c.next < c.end && c.received-c.begun >= testPiece && !slices.Contains(off, c) {
+				_, o := b.brought(c, c.next)
+				off = append(off, o...)
+			}
+			if c.next >= c.end {
+				b.ended(c)
+			}
+		}
+		for _, c := range off {
+			if slices.Contains(b.claims, c) {
+				b.ended(c)
+			}
+		}
+	}
+	return off
+}
+
+func (b *board) looks(want string) {
+	b.t.Helper()
+	if got := b.String(); got != want {
+		b.t.Errorf("at %v the board is %s, want %s", b.now, got, want)
+	}
+}
+
+func TestFirstLeaseIsOnePiece(t *testing.T) {
+	b := newBoard(t, 10, 0, 5)
+	a, c := b.add("A"), b.add("B")
+	b.ask(a)
+	b.ask(c)
+	b.looks("#AB..#....")
+	if got := b.next(a, b.now); got != nil {
+		t.Errorf("an unproven source got a second claim: %s", b)
+	}
+}
+
+func TestLeaseIsWorthSecondsAndStaysTogether(t *testing.T) {
+	b := newBoard(t, 40)
+	a, z := b.add("A"), b.add("B")
+	ca, cz := b.ask(a), b.ask(z)
+	b.run(time.Second, map[*claim]float64{ca: 1 * testPiece, cz: 2 * testPiece})
+	b.looks("##......................................")
+	b.ask(a)
+	b.ask(z) // 4 s at 2 MiB/s
+	b.looks("##AAAABBBBBBBB..........................")
+}
+
+func TestLeasesGrowInSteps(t *testing.T) {
+	b := newBoard(t, 40)
+	a := b.add("A")
+	c := b.ask(a)
+	b.run(time.Second, map[*claim]float64{c: 20 * testPiece})
+	c = b.ask(a)
+	b.looks("#AAAAAAAA...............................")
+	b.run(time.Second, map[*claim]float64{c: 20 * testPiece})
+	b.ask(a)
+	b.looks("#########AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
+}
+
+func TestTowardsTheEndNobodyTakesMoreThanItsShare(t *testing.T) {
+	b := newBoard(t, 14)
+	a, z := b.add("A"), b.add("B")
+	ca, cz := b.ask(a), b.ask(z)
+	b.run(time.Second, map[*claim]float64{ca: 2 * testPiece, cz: 2 * testPiece})
+	a.given, z.given = 100*testPiece, 100*testPiece
+	b.ask(a) // half of twelve pieces, as both are equally fast
+	b.looks("##AAAAAA......")
+}
+
+func TestIdleSourceTakesATail(t *testing.T) {
+	b := newBoard(t, 14)
+	slow, fast := b.add("A"), b.add("B")
+	cs, cf := b.ask(slow), b.ask(fast)
+	b.run(time.Second, map[*claim]float64{cs: 1 * testPiece, cf: 4 * testPiece})
+	b.claim(slow, 2, 12, b.now)
+	b.claim(fast, 12, 14, b.now)
+	fast.host.limit = 2
+	b.ask(fast) // ten pieces are shared four to one, rounded down
+	b.looks("##AAABBBBBBBBB")
+}
+
+func TestSlowSourceDoesNotRobAFastOne(t *testing.T) {
+	b := newBoard(t, 10)
+	slow, fast := b.add("A"), b.add("B")
+	cs, cf := b.ask(slow), b.ask(fast)
+	b.run(time.Second, map[*claim]float64{cs: 1 * testPiece, cf: 4 * testPiece})
+	b.claim(slow, 2, 7, b.now)
+	b.claim(fast, 7, 10, b.now)
+	slow.host.limit = 2
+	if c := b.next(slow, b.now); c != nil {
+		t.Errorf("slow took [%d,%d) from fast: %s", c.first, c.end, b)
+	}
+}
+
+func TestSilenceIsSlowness(t *testing.T) {
+	b := newBoard(t, 20)
+	silent, other := b.add("A"), b.add("B")
+	cs, co := b.ask(silent), b.ask(other)
+	b.run(time.Second, map[*claim]float64{cs: 8 * testPiece, co: 1 * testPiece})
+	b.claim(silent, 2, 8, b.now)
+	co = b.claim(other, 8, 20, b.now)
+	other.host.limit = 2
+	if c := b.next(other, b.now); c != nil {
+		t.Fatalf("robbed a source that has only just been asked: %s", b)
+	}
+	b.run(5*time.Second, map[*claim]float64{co: 1 * testPiece})
+	c := b.ask(other)
+	if c.first != 3 {
+		t.Errorf("took from %d, want all but the piece under way", c.first)
+	}
+}
+
+func TestLastPieceIsRacedAndTheLoserCalledOff(t *testing.T) {
+	b := newBoard(t, 3)
+	slow, fast, third := b.add("A"), b.add("B"), b.add("C")
+	cs, cf, ct := b.ask(slow), b.ask(fast), b.ask(third)
+	b.run(time.Second, map[*claim]float64{cf: 10 * testPiece, ct: 10 * testPiece, cs: testPiece / 100})
+	b.looks("A##")
+	race := b.ask(fast)
+	b.looks("a##")
+	if c := b.next(third, b.now); c != nil {
+		t.Errorf("a third source joined the race")
+	}
+	off := b.run(tick, map[*claim]float64{race: 10 * testPiece})
+	b.looks("###")
+	if len(off) != 1 || off[0] != cs {
+		t.Errorf("called off %v, want the slow claim", off)
+	}
+}
+
+func TestNoRaceOnTheSameHost(t *testing.T) {
+	b := newBoard(t, 2)
+	h := newHost(4)
+	h.limit = 4
+	one, two := b.join("A", h), b.join("B", h)
+	c1, c2 := b.ask(one), b.ask(two)
+	b.run(time.Second, map[*claim]float64{c2: testPiece})
+	b.run(5*time.Second, map[*claim]float64{c1: 1})
+	if c := b.next(two, b.now); c != nil {
+		t.Errorf("raced a piece on the same host: %s", b)
+	}
+}
+
+func TestRobbedSourceStopsWhereItWasRobbed(t *testing.T) {
+	b := newBoard(t, 6)
+	a, z := b.add("A"), b.add("B")
+	ca, cz := b.ask(a), b.ask(z)
+	b.run(time.Second, map[*claim]float64{ca: testPiece, cz: testPiece})
+	long := b.claim(a, 2, 6, b.now)
+	thief := b.ask(z)
+	b.looks("##AABB")
+	off := b.run(2*time.Second, map[*claim]float64{long: testPiece})
+	if len(off) != 1 || off[0] != long {
+		t.Errorf("the robbed claim was not called off at its new end")
+	}
+	b.ended(thief)
+	b.looks("####..")
+}
+
+func TestWhatASourceDroppedIsFreeAgain(t *testing.T) {
+	b := newBoard(t, 8)
+	a := b.add("A")
+	c := b.ask(a)
+	b.run(time.Second, map[*claim]float64{c: testPiece})
+	c = b.claim(a, 1, 8, b.now)
+	b.brought(c, 1)
+	b.brought(c, 3) // piece 2 was wrong
+	b.looks("##.#AAAA")
+	b.ended(c)
+	b.looks("##.#....")
+	if b.free != 5*testPiece {
+		t.Errorf("%d bytes are free, want five pieces", b.free)
+	}
+}
+
+func TestStreamOnlySourceWaitsForTheOthersToGo(t *testing.T) {
+	b := newBoard(t, 6, 0, 3)
+	ranged, stream := b.add("A"), b.add("B")
+	b.fault(stream, faultf(FaultNoRange, "ignores Range"), b.now, 0, 5, 0)
+	if c := b.next(stream, b.now); c != nil {
+		t.Fatalf("stream-only source was used beside a better one: %s", b)
+	}
+	ranged.gone = true
+	c := b.ask(stream)
+	if c.first != 1 || c.end != 6 {
+		t.Errorf("asked for [%d,%d), want [1,6)", c.first, c.end)
+	}
+}
+
+func TestHorizon(t *testing.T) {
+	b := newBoard(t, 10)
+	b.horizon = 2
+	x, y, z := b.add("A"), b.add("B"), b.add("C")
+	b.ask(x)
+	b.ask(y)
+	if c := b.next(z, b.now); c != nil {
+		t.Errorf("a piece beyond the horizon was asked for")
+	}
+	b.looks("AB........")
+}
+
+func TestPatience(t *testing.T) {
+	passing := faultf(FaultPassing, "reset")
+	t.Run("drops after the retries", func(t *testing.T) {
+		b := newBoard(t, 4)
+		a := b.add("A")
+		for i := range 3 {
+			if b.fault(a, passing, b.now, 0, 3, 0) {
+				t.Fatalf("dropped at try %d of 3", i+1)
+			}
+			if b.next(a, b.now) != nil {
+				t.Fatalf("asked again at once after try %d", i+1)
+			}
+			b.now = a.notBefore
+		}
+		if !b.fault(a, passing, b.now, 0, 3, 0) || b.alive() {
+			t.Error("not dropped after 3 tries")
+		}
+	})
+	t.Run("progress resets the count", func(t *testing.T) {
+		b := newBoard(t, 4)
+		a := b.add("A")
+		for i := range 4 {
+			if b.fault(a, passing, b.now, 0, 1, 0) {
+				t.Fatal("dropped in spite of progress")
+			}
+			b.now = a.notBefore
+			b.brought(b.ask(a), i)
+			b.ended(b.claims[0])
+		}
+	})
+	t.Run("refusal beside a working connection lowers the host's number", func(t *testing.T) {
+		b := newBoard(t, 40)
+		a := b.add("A")
+		c := b.ask(a)
+		b.run(time.Second, map[*claim]float64{c: testPiece})
+		a.host.limit = 3
+		b.ask(a)
+		refused := b.ask(a)
+		b.ended(refused)
+		b.fault(a, faultf(FaultBusy, "HTTP 429"), b.now, 0, 0, 0)
+		if a.gone || a.host.limit != 1 || a.host.most != 1 {
+			t.Errorf("gone %v, limit %d, most %d", a.gone, a.host.limit, a.host.most)
+		}
+	})
+	for _, tt := range []struct {
+		name             string
+		after, deadline  time.Duration
+		gone             bool
+		notBeforeAtLeast time.Duration
+	}{
+		{"Retry-After within the deadline is obeyed", 20 * time.Second, time.Minute, false, 20 * time.Second},
+		{"Retry-After past the deadline", 2 * time.Minute, time.Minute, true, 0},
+		{"long Retry-After without a deadline", time.Hour, 0, true, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newBoard(t, 4)
+			a := b.add("A")
+			f := &Fault{Kind: FaultBusy, RetryAfter: tt.after, Err: ErrNoSource}
+			gone := b.fault(a, f, b.now, tt.deadline, 5, 0)
+			if gone != tt.gone || !gone && a.notBefore < tt.notBeforeAtLeast {
+				t.Errorf("gone %v, not before %v", gone, a.notBefore)
+			}
+		})
+	}
+}
+
+// hostRates runs a host whose total rate depends on how many connections are
+// open, and returns how many it ends with.
+func hostRates(h *host, d time.Duration, rate func(open int) float64) int {
+	for now := time.Duration(0); now < d; now += tick {
+		h.open = h.limit
+		h.received += int64(rate(h.open) * tick.Seconds())
+		h.tick(now)
+	}
+	return h.limit
+}
+
+func TestHostAddsConnectionsWhileTheyPay(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		rate func(open int) float64
+		want int
+	}{
+		{"each connection is throttled", func(n int) float64 { return 1e6 * float64(n) }, 4},
+		{"the link is full", func(int) float64 { return 1e6 }, 1},
+		{"two fill it", func(n int) float64 { return 1e6 * float64(min(n, 2)) }, 2},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := hostRates(newHost(4), 10*time.Second, tt.rate); got != tt.want {
+				t.Errorf("%d connections, want %d", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestMeterIsHonestFromTheStartAndFalls(t *testing.T) {
+	var m meter
+	for now := tick; now <= time.Second; now += tick {
+		m.sample(now, 1e6*now.Seconds())
+		if r := m.rate(); r < 0.99e6 || r > 1.01e6 {
+			t.Fatalf("at %v the rate is %.0f", now, r)
+		}
+	}
+	m.sample(6*time.Second, 1e6)
+	if r := m.rate(); r > 0.02e6 {
+		t.Errorf("after five silent seconds the rate is %.0f", r)
+	}
+}

@@ -1,0 +1,36 @@
+package fetch
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/shoal-dl/shoal/verify"
+)
+
+func TestMirrors(t *testing.T) {
+	c, err := NewClient(ClientOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &verify.Manifest{Files: make([]verify.File, 1), Mirrors: []verify.Mirror{
+		{URL: "unsaid"}, {URL: "https://b/x", Priority: 2}, {URL: "/root", Priority: 1}, {URL: "https://b/x"},
+		{URL: "gopher://old/x", Priority: 3},
+	}}
+	for from, want := range map[string][]string{
+		"http://h/d/m.shoal": {"http://h/root", "https://b/x", "http://h/d/unsaid", "http://user/x"},
+		"/home/m.shoal":      {"https://b/x", "http://user/x"},
+		"-":                  {"https://b/x", "http://user/x"},
+	} {
+		sources, unusable := c.Mirrors(m, from, []string{"http://user/x", "https://b/x"})
+		var got []string
+		for _, s := range sources {
+			got = append(got, s.Name())
+		}
+		if !slices.Equal(got, want) || len(unusable) != 1 {
+			t.Errorf("from %s: got %q and %v, want %q", from, got, unusable, want)
+		}
+	}
+	if !c.trusted["http://user:80"] && !c.trusted["http://user"] {
+		t.Errorf("a mirror that the user named is not trusted: %v", c.trusted)
+	}
+}

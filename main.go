@@ -1,0 +1,637 @@
+// Command shoal downloads large files fast and verified. This file puts the
+// rooms together: verbs, signals, exit codes; what has rules of its own lies
+// in a room.
+package main
+
+import (
+	"cmp"
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/adrg/xdg"
+	"github.com/bits-and-blooms/bitset"
+	"golang.org/x/term"
+
+	"github.com/shoal-dl/shoal/fetch"
+	"github.com/shoal-dl/shoal/fetch/argv"
+	"github.com/shoal-dl/shoal/fetch/demo"
+	"github.com/shoal-dl/shoal/fetch/report"
+	"github.com/shoal-dl/shoal/resume"
+	"github.com/shoal-dl/shoal/verify"
+)
+
+const version = "0.1.0"
+
+//go:embed man/shoal.1
+var manual string
+
+//go:embed completions
+var completions embed.FS
+
+func main() {
+	ctx, status := listen(context.Background())
+	os.Exit(run(ctx, process{
+		args: os.Args[1:], stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
+		getenv: os.Getenv, status: status,
+	}))
+}
+
+// grace is how long a first signal leaves to stop and to save what is there.
+const grace = 3 * time.Second
+
+// listen returns a context that the first signal to stop ends, and a channel
+// of wishes for a status line. The second signal, or the end of grace, ends
+// the process at once: what is on disk can be gone on with at any instant.
+func listen(parent context.Context) (context.Context, <-chan os.Signal) {
+	ctx, cancel := context.WithCancelCause(parent)
+	stop := make(chan os.Signal, 2)
+	signal.Notify(stop, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+		signal.Notify(stop, syscall.SIGHUP)
+	}
+	go func() {
+		why := &stopped{<-stop}
+		cancel(why)
+		select {
+		case <-stop:
+		case <-time.After(grace):
+		}
+		os.Exit(why.code())
+	}()
+	status := make(chan os.Signal, 1)
+	if s := argv.StatusSignals(); len(s) > 0 {
+		signal.Notify(status, s...)
+	}
+	// A reader who leaves is an error of writing, not the end of the process.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	return ctx, status
+}
+
+// process is what the system hands to a program, once.
+type process struct {
+	args           []string
+	stdin          *os.File
+	stdout, stderr *os.File
+	getenv         func(string) string
+	status         <-chan os.Signal
+}
+
+// run does what the line says and returns the exit code.
+func run(ctx context.Context, p process) int {
+	cmd, err := argv.Parse(argv.Input{
+		Args: p.args, Getenv: p.getenv, Config: filepath.Join(xdg.ConfigHome, "shoal", "config.toml"),
+	})
+	s := newSession(p, cmd, err)
+	ended := s.answerStatus()
+	if err == nil {
+		err = s.do(ctx, cmd)
+	}
+	v := judge(err)
+	s.last.Exit(v.code, err, v.hint, v.resumable)
+	ended()
+	if err := s.report.Close(); err != nil && v.code == 0 {
+		fmt.Fprintln(p.stderr, "shoal:", err)
+		return 1
+	}
+	return v.code
+}
+
+// session is one run of one verb.
+type session struct {
+	process
+	report *report.Reporter
+	last   teller // who has the last word: the transfer, when there is just one
+}
+
+// teller says how things ended: a transfer, or the reporter when there is none.
+type teller interface {
+	Exit(code int, err error, hint string, resumable bool)
+	Failed(code int, err error, hint string, resumable bool)
+}
+
+func newSession(p process, cmd argv.Command, err error) *session {
+	var look argv.Look
+	if usage, ok := errors.AsType[*argv.UsageError](err); ok {
+		look.JSON = usage.JSON
+	} else {
+		look = cmd.Shown()
+	}
+	f, _ := cmd.(*argv.Fetch)
+	r := report.New(report.Options{
+		Stdout: p.stdout, Stderr: p.stderr, Getenv: p.getenv,
+		JSON: look.JSON, Quiet: look.Quiet, Verbose: look.Verbose, NoProgress: look.NoProgress, Color: look.Color,
+		Terminal:        term.IsTerminal(int(p.stderr.Fd())),
+		ContentOnStdout: f != nil && f.Output == "-",
+		Width: func() int {
+			cols, _, _ := term.GetSize(int(p.stderr.Fd()))
+			return cols
+		},
+	})
+	return &session{process: p, report: r, last: r}
+}
+
+// answerStatus prints a status line whenever it is wished for, until the
+// function it returns is called.
+func (s *session) answerStatus() (end func()) {
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-s.status:
+				s.report.Status()
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() { close(done); <-ended }
+}
+
+func (s *session) do(ctx context.Context, cmd argv.Command) error {
+	switch o := cmd.(type) {
+	case *argv.Fetch:
+		return s.fetch(ctx, o)
+	case *argv.Resume:
+		return s.resume(ctx, o)
+	case *argv.Verify:
+		return s.verify(ctx, o)
+	case *argv.Create:
+		return s.create(ctx, o)
+	case *argv.Show:
+		return s.show(ctx, o)
+	case *argv.Demo:
+		return s.demo(ctx)
+	case *argv.Man:
+		return s.man(ctx)
+	case *argv.Completion:
+		text, err := completions.ReadFile("completions/shoal." + o.Shell)
+		return errors.Join(err, s.print(string(text)))
+	case *argv.Help:
+		return s.print(o.Text)
+	case *argv.Version:
+		return s.print("shoal " + version + "\n")
+	}
+	return fmt.Errorf("run %T: no such verb", cmd)
+}
+
+func (s *session) print(text string) error {
+	_, err := io.WriteString(s.stdout, text)
+	return err
+}
+
+// stopped is the cause with which a signal ends the work.
+type stopped struct{ signal os.Signal }
+
+func (s *stopped) Error() string {
+	if s.signal == os.Interrupt {
+		return "interrupted"
+	}
+	return "terminated"
+}
+
+func (s *stopped) code() int {
+	if s.signal == os.Interrupt {
+		return 130
+	}
+	return 143
+}
+
+// advised is an error with what the user can do about it, and whether what was
+// begun can be gone on with.
+type advised struct {
+	error
+	hint      string
+	resumable bool
+}
+
+func (a *advised) Unwrap() error { return a.error }
+
+var errDamage = errors.New("damaged")
+
+// verdict is what an error means to the user and to scripts.
+type verdict struct {
+	code      int
+	hint      string
+	resumable bool
+}
+
+// judge is the one table from error to exit code and hint.
+func judge(err error) verdict {
+	var v verdict
+	is := func(any ...error) bool {
+		return slices.ContainsFunc(any, func(target error) bool { return errors.Is(err, target) })
+	}
+	stop, isStop := errors.AsType[*stopped](err)
+	usage, isUsage := errors.AsType[*argv.UsageError](err)
+	disk, isDisk := errors.AsType[*resume.Error](err)
+	_, isPath := errors.AsType[*fs.PathError](err)
+	advice, isAdvised := errors.AsType[*advised](err)
+	switch {
+	case err == nil:
+		return v
+	case isStop:
+		v.code = stop.code()
+	case isUsage:
+		v.code, v.hint = 2, usage.Hint
+	case is(verify.ErrSignature, fetch.ErrWrongID, fetch.ErrWrongContent, errDamage):
+		v.code = 3
+	case is(fetch.ErrNoSource, fetch.ErrDeadline):
+		v.code = 4
+	case is(fetch.ErrNoManifest, verify.ErrManifest):
+		v.code = 6
+	case isDisk:
+		v.code, v.hint = 5, disk.Hint
+	case isPath && !is(syscall.EPIPE):
+		v.code = 5
+	default:
+		v.code = 1
+	}
+	if isAdvised {
+		v.hint, v.resumable = cmp.Or(v.hint, advice.hint), advice.resumable && v.code != 3
+	}
+	return v
+}
+
+// each does something for every one of n manifests. One that fails does not
+// stop the others; the error is then that of the worst.
+func (s *session) each(n int, do func(i int) error) error {
+	if n == 1 {
+		return do(0)
+	}
+	ranks := []int{1, 2, 4, 6, 5, 3} // exit codes, the worst last
+	var worst error
+	failed, rank := 0, -1
+	for i := range n {
+		s.last = s.report
+		err := do(i)
+		if _, isStop := errors.AsType[*stopped](err); isStop {
+			return err
+		}
+		if err == nil {
+			continue
+		}
+		v := judge(err)
+		s.last.Failed(v.code, err, v.hint, v.resumable)
+		failed++
+		if r := slices.Index(ranks, v.code); r > rank {
+			worst, rank = err, r
+		}
+	}
+	s.last = s.report
+	if failed == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d of %d failed, the worst with: %w", failed, n, worst)
+}
+
+// online does something with the HTTP client that the user wants, until the
+// deadline.
+func (s *session) online(ctx context.Context, o argv.HTTP, do func(context.Context, *fetch.Client) error) error {
+	if o.Deadline > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, o.Deadline, fetch.ErrDeadline)
+		defer cancel()
+	}
+	c, err := fetch.NewClient(fetch.ClientOptions{
+		Headers: o.Headers, UserAgent: cmp.Or(o.UserAgent, "shoal/"+version), Netrc: o.Netrc, Proxy: o.Proxy,
+		CACert: o.CACert, Cert: o.Cert, Key: o.Key, Insecure: o.Insecure, Timeout: o.Timeout,
+		Limit: fetch.NewLimit(o.LimitDown), Verbose: s.report.Verbosef,
+	})
+	if err != nil {
+		return &argv.UsageError{Text: err.Error()}
+	}
+	defer c.Close()
+	return do(ctx, c)
+}
+
+// manifest gets a manifest and lets its transfer have the last word.
+func (s *session) manifest(ctx context.Context, c *fetch.Client, ref string, t argv.Trust) (*fetch.Resolved, error) {
+	pin := &t.ID
+	if t.ID == (verify.ID{}) {
+		pin = nil
+	}
+	r, err := c.Manifest(ctx, ref, s.stdin, pin, t.Pubkey)
+	if err != nil {
+		return nil, &advised{err, "", true}
+	}
+	if !r.Secure && pin == nil && t.Pubkey == "" {
+		s.report.Warn("the manifest came over plain http: anybody on the way could have changed it",
+			"pin the content with --id "+r.Manifest.ID().String()+", or demand a signature with --pubkey")
+	}
+	s.last = s.report.Transfer(r.Manifest.ID(), r.Manifest)
+	return r, nil
+}
+
+// download is the bringing of one content: what fetch, resume, verify --repair
+// and demo come down to.
+type download struct {
+	argv.HTTP
+	client     *fetch.Client
+	manifest   *verify.Manifest
+	from       resume.Origin
+	path       string
+	onComplete string
+	witness    *demo.Witness // nil but for demo
+}
+
+// bring runs the job that puts what is not in have into store.
+func (s *session) bring(ctx context.Context, d download, store fetch.Store, have *bitset.BitSet) (*report.Transfer, error) {
+	t := s.report.Transfer(d.manifest.ID(), d.manifest)
+	s.last = t
+	sources, unusable := d.client.Mirrors(d.manifest, d.from.URL, d.Mirrors)
+	for _, err := range unusable {
+		s.report.Warn(err.Error())
+	}
+	var g fetch.Gauges
+	for piece := range have.EachSet() {
+		g.FromDisk.Add(int64(d.manifest.Span(int(piece)).Size))
+	}
+	g.Done.Store(g.FromDisk.Load())
+	job := &fetch.Job{
+		Manifest: d.manifest, Store: store, Have: have, Sources: sources, Observer: t, Gauges: &g,
+		Connections: d.Connections, Retries: d.Retries,
+	}
+	job.Deadline, _ = ctx.Deadline()
+	if d.witness != nil {
+		d.witness.Observer, job.Observer = t, d.witness
+	}
+	t.Start(g.Done.Load(), len(sources), &g)
+	return t, job.Run(ctx)
+}
+
+// toFile brings what file does not have, puts it in place and says so.
+func (s *session) toFile(ctx context.Context, d download, file *resume.File) error {
+	t, err := s.bring(ctx, d, file, file.Have())
+	if err == nil {
+		err = file.Finish()
+	}
+	if err := errors.Join(err, file.Close()); err != nil {
+		hint := "the same command tries again"
+		if _, none := resume.Load(d.path); none == nil {
+			hint = "shoal resume " + d.path + " goes on from there"
+		}
+		return &advised{err, hint, true}
+	}
+	t.Complete(d.path)
+	return s.hook(ctx, d)
+}
+
+// toStdout brings the content in order; it cannot be gone on with.
+func (s *session) toStdout(ctx context.Context, d download) error {
+	if d.manifest.Folder() {
+		return &argv.UsageError{Text: "the content is a folder, which does not fit into one stream",
+			Hint: "write it to the disk with -o DIR"}
+	}
+	stream := fetch.NewStream(d.manifest, s.stdout)
+	defer stream.Close()
+	t, err := s.bring(ctx, d, stream, bitset.New(0))
+	if err == nil {
+		err = stream.Finish(ctx)
+	}
+	if err == nil {
+		t.Complete("-")
+	}
+	return err
+}
+
+// hook runs the user's command, whose output must not mix with our results.
+func (s *session) hook(ctx context.Context, d download) error {
+	if d.onComplete == "" {
+		return nil
+	}
+	path, err := filepath.Abs(d.path)
+	if err != nil {
+		return fmt.Errorf("run --on-complete command: %w", err)
+	}
+	shell := []string{"/bin/sh", "-c"}
+	if runtime.GOOS == "windows" {
+		shell = []string{"cmd", "/C"}
+	}
+	c := exec.CommandContext(ctx, shell[0], shell[1], d.onComplete)
+	c.Env = append(os.Environ(), "SHOAL_PATH="+path, "SHOAL_ID="+d.manifest.ID().String())
+	c.Stdout, c.Stderr = s.stderr, s.stderr
+	if err := c.Run(); err != nil {
+		return fmt.Errorf("run --on-complete command: %w", err)
+	}
+	return nil
+}
+
+// open goes on from what lies on the disk.
+func (s *session) open(ctx context.Context, d download, o resume.Options) error {
+	hashing := s.report.Hashing("checking " + d.manifest.Name)
+	o.Total, o.Progress = hashing.Total, hashing.Add
+	file, err := resume.Open(ctx, d.manifest, d.from, d.path, o)
+	hashing.Done()
+	if err != nil {
+		return &advised{err, "", true}
+	}
+	return s.toFile(ctx, d, file)
+}
+
+func (s *session) fetch(ctx context.Context, o *argv.Fetch) error {
+	return s.online(ctx, o.HTTP, func(ctx context.Context, c *fetch.Client) error {
+		return s.each(len(o.Manifests), func(i int) error {
+			r, err := s.manifest(ctx, c, o.Manifests[i], o.Trust)
+			if err != nil {
+				return err
+			}
+			d := download{
+				HTTP: o.HTTP, client: c, manifest: r.Manifest, from: resume.Origin{URL: r.URL, Raw: r.Raw},
+				path: cmp.Or(o.Output, r.Manifest.Name), onComplete: o.OnComplete,
+			}
+			if o.Output == "-" {
+				return s.toStdout(ctx, d)
+			}
+			if argv.IsFolder(o.Output) {
+				d.path = filepath.Join(o.Output, r.Manifest.Name)
+			}
+			return s.open(ctx, d, resume.Options{Overwrite: o.Overwrite, Recheck: o.Recheck, NoResume: o.NoResume})
+		})
+	})
+}
+
+func (s *session) resume(ctx context.Context, o *argv.Resume) error {
+	var broken error
+	if len(o.Paths) == 0 {
+		var found []resume.Pending
+		found, broken = resume.Find(".")
+		for _, p := range found {
+			o.Paths = append(o.Paths, p.Path)
+		}
+		if len(found) == 0 && broken == nil {
+			s.report.Note("no interrupted download here")
+		}
+	}
+	err := s.online(ctx, o.HTTP, func(ctx context.Context, c *fetch.Client) error {
+		return s.each(len(o.Paths), func(i int) error {
+			p, err := resume.Load(o.Paths[i])
+			if err != nil {
+				return err
+			}
+			if o.List {
+				s.report.Pending(p.Path, p.Origin.URL, p.Have, p.Manifest)
+				return nil
+			}
+			c.Trust(p.Origin.URL)
+			d := download{HTTP: o.HTTP, client: c, manifest: p.Manifest, from: p.Origin, path: p.Path, onComplete: o.OnComplete}
+			return s.open(ctx, d, resume.Options{Overwrite: o.Overwrite, Recheck: o.Recheck})
+		})
+	})
+	return errors.Join(err, broken)
+}
+
+func (s *session) verify(ctx context.Context, o *argv.Verify) error {
+	return s.online(ctx, o.HTTP, func(ctx context.Context, c *fetch.Client) error {
+		r, err := s.manifest(ctx, c, o.Manifest, o.Trust)
+		if err != nil {
+			return err
+		}
+		m, path := r.Manifest, cmp.Or(o.Path, r.Manifest.Name)
+		hashing := s.report.Hashing("checking " + m.Name)
+		hashing.Total(m.Size())
+		checked, err := m.Check(ctx, path, hashing.Add)
+		hashing.Done()
+		if err != nil {
+			return err
+		}
+		damaged := s.report.Damage(m, checked.Damage, !o.Repair)
+		switch {
+		case damaged == "":
+			s.report.Note(path + ": right")
+			return nil
+		case !o.Repair:
+			return &advised{fmt.Errorf("%s: %w: %s", path, errDamage, damaged), "shoal verify --repair fetches just that", false}
+		}
+		d := download{HTTP: o.HTTP, client: c, manifest: m, from: resume.Origin{URL: r.URL, Raw: r.Raw}, path: path}
+		file, err := resume.Adopt(ctx, m, d.from, path, checked.Good)
+		if err != nil {
+			return err
+		}
+		return s.toFile(ctx, d, file)
+	})
+}
+
+func (s *session) show(ctx context.Context, o *argv.Show) error {
+	return s.online(ctx, o.HTTP, func(ctx context.Context, c *fetch.Client) error {
+		r, err := s.manifest(ctx, c, o.Manifest, o.Trust)
+		if err == nil {
+			s.report.Manifest(r.Manifest)
+		}
+		return err
+	})
+}
+
+func (s *session) create(ctx context.Context, o *argv.Create) error {
+	to, err := o.Target()
+	if err == nil && to != "-" {
+		err = resume.Savable(to, o.Overwrite)
+	}
+	if err != nil {
+		return err
+	}
+	hashing := s.report.Hashing("hashing " + filepath.Base(o.Path))
+	m, err := verify.Create(ctx, o.Path, verify.CreateOptions{
+		Name: o.Name, Comment: o.Comment, PieceSize: o.PieceSize, Mirrors: o.Mirrors, Peers: o.Peers,
+		Bootstrap: o.Bootstrap, Discovery: o.Discovery, Salt: o.Salt, Created: o.Created, Modified: o.Modified,
+		Total: hashing.Total, Progress: hashing.Add,
+	})
+	hashing.Done()
+	if err != nil {
+		return err
+	}
+	encoded, err := m.Encode()
+	if err != nil {
+		return err
+	}
+	if o.Zstd {
+		encoded = verify.Compress(encoded)
+	}
+	if to == "-" {
+		return s.print(string(encoded))
+	}
+	if err := s.sign(o, to, encoded); err != nil {
+		return err
+	}
+	if err := resume.Save(to, encoded, o.Overwrite); err != nil {
+		return err
+	}
+	s.last = s.report.Transfer(m.ID(), m)
+	s.report.Created(to, m)
+	return nil
+}
+
+// sign writes the signature of a manifest that is to be written to path.
+func (s *session) sign(o *argv.Create, path string, encoded []byte) error {
+	if o.Sign == "" {
+		return nil
+	}
+	key, err := os.ReadFile(o.Sign)
+	if err != nil {
+		return fmt.Errorf("read secret key: %w", err)
+	}
+	sig, err := verify.Sign(key, encoded, func() (string, error) { return s.password(o.Sign) }, "file:"+filepath.Base(path))
+	if err != nil {
+		return err
+	}
+	return resume.Save(path+verify.SignatureExtension, sig, o.Overwrite)
+}
+
+// password asks for the password of a secret key.
+func (s *session) password(key string) (string, error) {
+	if word := s.getenv("SHOAL_SIGN_PASSWORD"); word != "" {
+		return word, nil
+	}
+	if !term.IsTerminal(int(s.stdin.Fd())) {
+		return "", &advised{errors.New("there is no terminal"), "set SHOAL_SIGN_PASSWORD", false}
+	}
+	s.report.Warn("the password of " + key + ", please (it is not shown):")
+	word, err := term.ReadPassword(int(s.stdin.Fd()))
+	return string(word), err
+}
+
+func (s *session) demo(ctx context.Context) error {
+	stage, err := demo.Open(64 << 20)
+	if err != nil {
+		return err
+	}
+	defer stage.Close()
+	m, err := verify.Create(ctx, stage.Path, verify.CreateOptions{Mirrors: stage.Mirrors()})
+	if err != nil {
+		return err
+	}
+	return s.online(ctx, argv.HTTP{Connections: 4, Retries: 5}, func(ctx context.Context, c *fetch.Client) error {
+		d := download{client: c, manifest: m, path: filepath.Join(stage.Dir, "fetched.bin"), witness: &demo.Witness{}}
+		if err := s.open(ctx, d, resume.Options{}); err != nil {
+			return err
+		}
+		for _, line := range stage.Story(d.witness) {
+			s.report.Result(line)
+		}
+		return nil
+	})
+}
+
+// man shows the manual page: to people with man, to a pipe as it is.
+func (s *session) man(ctx context.Context) error {
+	man, err := exec.LookPath("man")
+	if err != nil || !term.IsTerminal(int(s.stdout.Fd())) {
+		return s.print(manual)
+	}
+	c := exec.CommandContext(ctx, man, "-l", "-")
+	c.Stdin, c.Stdout, c.Stderr = strings.NewReader(manual), s.stdout, s.stderr
+	return c.Run()
+}

@@ -1,0 +1,71 @@
+package resume
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+
+	"github.com/bits-and-blooms/bitset"
+
+	"github.com/shoal-dl/shoal/verify"
+)
+
+// Adopt makes the damaged content at path a download again, of which the pieces
+// in good are right, as (*verify.Manifest).Check has found. The content moves to
+// the part's name while it is mended; Finish or Close move it back. If nothing
+// is there, Adopt is Open.
+//
+// Errors are those of Open.
+func Adopt(ctx context.Context, m *verify.Manifest, from Origin, path string, good *bitset.BitSet) (*File, error) {
+	pl, err := placeOf(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := pl.checkDir(); err != nil {
+		return nil, err
+	}
+	there, err := surveyPart(m, pl.final)
+	if err != nil {
+		return nil, err
+	}
+	if !there.exists {
+		return Open(ctx, m, from, path, Options{})
+	}
+	j, err := openJournal(pl)
+	if err != nil {
+		return nil, err
+	}
+	f := newFile(m, pl, j, from)
+	if err := f.adopt(there, good); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// adopt takes over the content that the survey found at the final path.
+func (f *File) adopt(there survey, good *bitset.BitSet) error {
+	if _, err := os.Lstat(f.at.part); !errors.Is(err, fs.ErrNotExist) {
+		return inTheWay("create", f.at.part, "an interrupted download", "finish it with shoal resume, or remove it")
+	}
+	if err := there.room(f.m, f.at); err != nil {
+		return err
+	}
+	// A record without its part may still lie there. It must not speak for
+	// what now becomes the part.
+	if _, err := f.journal.recall(f.m, f.origin.Raw); err != nil {
+		return err
+	}
+	if err := f.journal.clear(); err != nil {
+		return err
+	}
+	if err := renameNew(f.at.final, f.at.part); err != nil {
+		return fail("rename", f.at.final, err)
+	}
+	f.adopted = true
+	f.had = good.Clone()
+	if err := f.syncData(filesWith(f.m, f.had)); err != nil {
+		return err
+	}
+	return f.start(false)
+}

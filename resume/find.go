@@ -1,0 +1,119 @@
+package resume
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/bits-and-blooms/bitset"
+
+	"github.com/shoal-dl/shoal/verify"
+)
+
+// Pending is an interrupted download, or one that is running in another
+// process.
+type Pending struct {
+	Path     string // final path
+	Part     string // where the data lies now
+	Origin   Origin // where the manifest came from
+	Manifest *verify.Manifest
+	Have     int64 // bytes of the pieces the record claims; 0 if the part is gone
+}
+
+// Find returns the interrupted downloads in a folder, by name. A record that
+// cannot be read does not hide the others: they are returned together with the
+// error.
+func Find(dir string) ([]Pending, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fail("open", dir, err)
+	}
+	var found []Pending
+	var errs error
+	for _, e := range entries {
+		if filepath.Ext(e.Name()) != ".state" || finalOf(e.Name()) == e.Name() || !e.Type().IsRegular() {
+			continue
+		}
+		if fi, err := e.Info(); err != nil || fi.Size() == 0 {
+			continue // gone already, or only just begun
+		}
+		p, err := Load(filepath.Join(dir, e.Name()))
+		if err != nil {
+			errs = errors.Join(errs, err)
+			continue
+		}
+		found = append(found, p)
+	}
+	return found, errs
+}
+
+// Load returns the interrupted download at path, which is its final path or the
+// name of its part or record. The error is an *Error; it wraps fs.ErrNotExist
+// if there is no record.
+func Load(path string) (Pending, error) {
+	pl, err := placeOf(finalOf(path))
+	if err != nil {
+		return Pending{}, err
+	}
+	r, err := readRecord(pl)
+	if err != nil {
+		return Pending{}, err
+	}
+	m, err := verify.Parse(r.origin.Raw)
+	if err != nil {
+		return Pending{}, damaged(pl, err)
+	}
+	p := Pending{Path: pl.final, Part: pl.part, Origin: r.origin, Manifest: m}
+	if _, err := os.Lstat(pl.part); err == nil {
+		_, have := r.newest(m.NumPieces())
+		p.Have = sizeOf(m, have)
+	}
+	return p, nil
+}
+
+// readRecord reads the record of the download at pl, without locking it.
+func readRecord(pl place) (record, error) {
+	if err := pl.regularOrAbsent(pl.state); err != nil {
+		return record{}, err
+	}
+	f, err := os.OpenFile(pl.state, os.O_RDONLY|noFollow, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return record{}, &Error{
+			Op: "resume", Path: pl.final, Err: fmt.Errorf("no interrupted download: %w", fs.ErrNotExist),
+			Hint: "shoal fetch starts one, and keeps what it finds of it",
+		}
+	}
+	if err != nil {
+		return record{}, fail("open", pl.state, err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxRecord))
+	if err != nil {
+		return record{}, fail("read", pl.state, err)
+	}
+	r, err := decodeRecord(b)
+	if err != nil {
+		return record{}, damaged(pl, err)
+	}
+	return r, nil
+}
+
+// damaged is the error of a record that cannot be used.
+func damaged(pl place, err error) error {
+	return &Error{
+		Op: "read", Path: pl.state, Err: err,
+		Hint: "run shoal fetch with the manifest again: what lies on disk is hashed, and what is right of it kept",
+	}
+}
+
+// sizeOf adds up the bytes of the pieces in have.
+func sizeOf(m *verify.Manifest, have *bitset.BitSet) int64 {
+	var n int64
+	for piece := range have.EachSet() {
+		n += int64(m.Span(int(piece)).Size)
+	}
+	return n
+}

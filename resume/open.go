@@ -1,0 +1,251 @@
+package resume
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+
+	"github.com/bits-and-blooms/bitset"
+
+	"github.com/shoal-dl/shoal/verify"
+)
+
+// Open prepares the download of m, which came from the given origin, to path,
+// going on from what an earlier one left there. path is the final path of the
+// file, or of the folder if m.Folder(); its parent must exist.
+//
+// If the right content is in place already, the File is Complete. Otherwise it
+// holds the lock until it is closed. What the record claims is trusted unless
+// the options say otherwise; without a record that can be relied upon, the part
+// is hashed and what matches is kept.
+//
+// Errors are *Error, wrapping ErrExists, ErrLocked, ErrOtherContent or
+// ErrNoSpace where they are meant, or the cause of ctx's end.
+func Open(ctx context.Context, m *verify.Manifest, from Origin, path string, o Options) (*File, error) {
+	pl, err := placeOf(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := pl.checkDir(); err != nil {
+		return nil, err
+	}
+	for range lockTries {
+		there, err := pl.look(ctx, m, o)
+		if err != nil {
+			return nil, err
+		}
+		if there.right {
+			return finished(m, pl), nil
+		}
+		if there.info != nil && !o.Overwrite {
+			return nil, inTheWay("create", pl.final, "other content",
+				"--overwrite replaces it, shoal verify --repair mends it, -o chooses another name")
+		}
+		j, err := openJournal(pl)
+		if err != nil {
+			return nil, err
+		}
+		// Another process may have finished between the look and the lock.
+		if pl.unchanged(there) {
+			return open(ctx, newFile(m, pl, j, from), o)
+		}
+		if err := j.release(); err != nil {
+			return nil, err
+		}
+	}
+	return nil, lockError(pl, ErrLocked)
+}
+
+// newFile makes a File that has nothing yet.
+func newFile(m *verify.Manifest, pl place, j *journal, from Origin) *File {
+	return &File{
+		m: m, at: pl, origin: from, journal: j,
+		had:     bitset.New(uint(m.NumPieces())),
+		stored:  bitset.New(uint(m.NumPieces())),
+		durable: bitset.New(uint(m.NumPieces())),
+		part:    newPart(m, pl.part),
+		kick:    make(chan struct{}, 1),
+		stop:    make(chan struct{}),
+	}
+}
+
+// finished makes the File of content that was in place from the start, and
+// removes what a crash right after the final rename may have left beside it.
+func finished(m *verify.Manifest, pl place) *File {
+	tidy(m, pl)
+	f := newFile(m, pl, nil, Origin{})
+	f.had.SetAll()
+	f.stored.SetAll()
+	f.part.path, f.part.sealed = pl.final, true
+	f.stage = inPlace
+	return f
+}
+
+// tidy removes the part and the record of the very content that is in place.
+// It is a courtesy: what it cannot do, or is not sure of, it leaves.
+func tidy(m *verify.Manifest, pl place) {
+	if _, err := os.Lstat(pl.state); err != nil {
+		return
+	}
+	j, err := openJournal(pl)
+	if err != nil {
+		return
+	}
+	old, err := j.recall(m, nil)
+	if err != nil || old == nil || old.manifest.ID() != m.ID() || os.RemoveAll(pl.part) != nil {
+		_ = j.release()
+		return
+	}
+	_ = j.discard()
+}
+
+// open makes f, whose journal is locked, ready for pieces.
+func open(ctx context.Context, f *File, o Options) (*File, error) {
+	f.overwrite = o.Overwrite
+	if err := f.begin(ctx, o); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// begin finds out what f has, records it and makes the part. It touches
+// nothing before all that can be refused has been.
+func (f *File) begin(ctx context.Context, o Options) error {
+	old, err := f.journal.recall(f.m, f.origin.Raw)
+	if err != nil {
+		return err
+	}
+	if old != nil && old.manifest.ID() != f.m.ID() {
+		if err := f.replace(old, o); err != nil {
+			return err
+		}
+		old = nil
+	}
+	there, err := surveyPart(f.m, f.at.part)
+	if err != nil {
+		return err
+	}
+	if err := there.room(f.m, f.at); err != nil {
+		return err
+	}
+	if old != nil && there.exists && !o.NoResume && !o.Recheck && there.supports(f.m, old.have) {
+		return f.trust(old)
+	}
+	if there.exists && !o.NoResume {
+		if err := f.rehash(ctx, o); err != nil {
+			return err
+		}
+	}
+	f.fresh = !there.exists
+	return f.start(false)
+}
+
+// replace makes way where another content's interrupted download lies, if the
+// user wants that: it removes the files that only the other content has.
+func (f *File) replace(old *recalled, o Options) error {
+	if !o.Overwrite {
+		return &Error{
+			Op: "create", Path: f.at.part, Err: ErrOtherContent,
+			Hint: "shoal resume finishes it, --overwrite starts over, -o chooses another name",
+		}
+	}
+	if err := removeOthers(old.manifest, f.m, f.at.part); err != nil {
+		return fail("remove", f.at.part, err)
+	}
+	return nil
+}
+
+// trust goes on from what the record claims.
+func (f *File) trust(old *recalled) error {
+	f.had = old.have
+	return f.start(f.origin.equal(old.origin))
+}
+
+// rehash takes as proven what of the part hashing shows to be right. The old
+// claims are dropped before the sync, because that gives the files their sizes,
+// after which a piece somebody cut off would look like one that is there.
+func (f *File) rehash(ctx context.Context, o Options) error {
+	checked, err := check(ctx, f.m, f.at.part, o)
+	if err != nil {
+		return err
+	}
+	if err := f.journal.clear(); err != nil {
+		return err
+	}
+	f.had = checked.Good
+	return f.syncData(filesWith(f.m, f.had))
+}
+
+// start writes the record, unless the one there will do, makes the part and
+// sets the batcher going.
+func (f *File) start(recorded bool) error {
+	f.stored, f.durable = f.had.Clone(), f.had.Clone()
+	if !recorded {
+		if err := f.journal.rewrite(f.origin, f.had); err != nil {
+			return err
+		}
+	}
+	if err := f.part.create(); err != nil {
+		return err
+	}
+	f.batcher.Go(f.batch)
+	return nil
+}
+
+// removeOthers removes from the part at root the files of old that m does not
+// have. It goes by the manifest so as to remove nothing that old did not bring.
+func removeOthers(old, m *verify.Manifest, root string) error {
+	fi, err := os.Lstat(root)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && fi.Mode().Type() != kindOf(old) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !old.Folder() {
+		if m.Folder() {
+			return os.Remove(root)
+		}
+		return nil
+	}
+	keep := map[string]bool{}
+	for i := range m.Files {
+		keep[m.Files[i].Path] = m.Folder()
+	}
+	if err := removeFiles(old, root, keep); err != nil || m.Folder() {
+		return err
+	}
+	return os.Remove(root)
+}
+
+// removeFiles removes the files of m in the folder at root, except those to
+// keep, and the folders that leaves empty.
+func removeFiles(m *verify.Manifest, root string, keep map[string]bool) error {
+	r, err := os.OpenRoot(root)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	dirs := map[string]bool{}
+	for i := range m.Files {
+		name := m.Files[i].Path
+		if keep[name] {
+			continue
+		}
+		if err := r.Remove(filepath.FromSlash(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+			dirs[dir] = true
+		}
+	}
+	for _, dir := range slices.Backward(slices.Sorted(maps.Keys(dirs))) { // the deeper first
+		_ = r.Remove(filepath.FromSlash(dir)) // fails if it is not empty, and may
+	}
+	return nil
+}

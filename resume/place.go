@@ -1,0 +1,166 @@
+package resume
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/shoal-dl/shoal/verify"
+)
+
+// What stands beside a final path NAME while it is being downloaded: the data,
+// a file or a folder, and the record of what of it is proven.
+const (
+	partSuffix  = ".shoal-part"
+	stateSuffix = ".shoal-part.state"
+)
+
+// place is a final path and what may stand beside it.
+type place struct {
+	final, part, state string
+	dir                string // the folder they are all in
+}
+
+// placeOf names the files of a download to path.
+func placeOf(path string) (place, error) {
+	final := filepath.Clean(path)
+	if base := filepath.Base(final); path == "" || base == "." || base == ".." || base == string(filepath.Separator) {
+		return place{}, fail("open", path, errors.New("not the name of a file"))
+	}
+	return place{final: final, part: final + partSuffix, state: final + stateSuffix, dir: filepath.Dir(final)}, nil
+}
+
+// checkDir makes sure that there is a folder for the download to be in.
+func (pl place) checkDir() error {
+	fi, err := os.Stat(pl.dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return &Error{Op: "create", Path: pl.final, Err: fmt.Errorf("there is no folder %s: %w", pl.dir, fs.ErrNotExist), Hint: "make it first"}
+	case err != nil:
+		return fail("open", pl.dir, err)
+	case !fi.IsDir():
+		return inTheWay("open", pl.dir, describe(fi.Mode()), "choose a folder with -o")
+	}
+	return nil
+}
+
+// regularOrAbsent refuses anything at path but a regular file.
+func (pl place) regularOrAbsent(path string) error {
+	fi, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil && !fi.Mode().IsRegular() {
+		return inTheWay("open", path, describe(fi.Mode()), "move it away")
+	}
+	return fail("open", path, err)
+}
+
+// standing is what lies at the final path: nothing (info is nil), the right
+// content, or another content of the right kind.
+type standing struct {
+	info  fs.FileInfo
+	right bool
+}
+
+// look finds out what lies at the final path, hashing it if it could be the
+// content. A thing of the wrong kind is an error.
+func (pl place) look(ctx context.Context, m *verify.Manifest, o Options) (standing, error) {
+	fi, err := os.Lstat(pl.final)
+	if errors.Is(err, fs.ErrNotExist) {
+		return standing{}, nil
+	}
+	if err != nil {
+		return standing{}, fail("open", pl.final, err)
+	}
+	if fi.Mode().Type() != kindOf(m) {
+		return standing{}, inTheWay("create", pl.final, describe(fi.Mode()), "choose another name with -o")
+	}
+	s := standing{info: fi}
+	if !sized(m, pl.final) {
+		return s, nil
+	}
+	checked, err := check(ctx, m, pl.final, o)
+	s.right = err == nil && len(checked.Damage) == 0
+	return s, err
+}
+
+// unchanged tells whether what look saw is still what lies at the final path.
+func (pl place) unchanged(s standing) bool {
+	fi, err := os.Lstat(pl.final)
+	if s.info == nil {
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	return err == nil && os.SameFile(fi, s.info)
+}
+
+// check hashes what lies at root, reporting as the options say.
+func check(ctx context.Context, m *verify.Manifest, root string, o Options) (verify.Checked, error) {
+	if o.Total != nil {
+		o.Total(m.Size())
+	}
+	progress := o.Progress
+	if progress == nil {
+		progress = func(int64) {}
+	}
+	checked, err := m.Check(ctx, root, progress)
+	if err != nil {
+		return verify.Checked{}, stopped(ctx, "check", root, err)
+	}
+	return checked, nil
+}
+
+// sized tells whether all files at root have the sizes the manifest gives: a
+// look that spares hashing a folder that cannot be right.
+func sized(m *verify.Manifest, root string) bool {
+	for i := range m.Files {
+		fi, err := os.Lstat(pathOf(m, root, i))
+		if err != nil || !fi.Mode().IsRegular() || fi.Size() != m.Files[i].Size {
+			return false
+		}
+	}
+	return true
+}
+
+// pathOf is where file i of the content at root lies.
+func pathOf(m *verify.Manifest, root string, i int) string {
+	if !m.Folder() {
+		return root
+	}
+	return filepath.Join(root, filepath.FromSlash(m.Files[i].Path))
+}
+
+// kindOf is the file type of the whole content: a folder or a regular file.
+func kindOf(m *verify.Manifest) fs.FileMode {
+	if m.Folder() {
+		return fs.ModeDir
+	}
+	return 0
+}
+
+// describe names a kind of file to the user.
+func describe(mode fs.FileMode) string {
+	switch mode.Type() {
+	case 0:
+		return "a file"
+	case fs.ModeDir:
+		return "a folder"
+	case fs.ModeSymlink:
+		return "a symbolic link"
+	case fs.ModeNamedPipe:
+		return "a named pipe"
+	case fs.ModeSocket:
+		return "a socket"
+	}
+	return "a device"
+}
+
+// finalOf is the final path that belongs to the name of a part or a record; a
+// final path is returned as it is.
+func finalOf(path string) string {
+	return strings.TrimSuffix(strings.TrimSuffix(path, stateSuffix), partSuffix)
+}

@@ -1,0 +1,140 @@
+package resume
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/bits-and-blooms/bitset"
+	"github.com/zeebo/blake3"
+
+	"github.com/shoal-dl/shoal/verify"
+)
+
+// The record, version 1. All numbers are little-endian.
+//
+//	head    magic "shoalrec" · version u32 · length of URL u32 · length of
+//	        manifest u32 · URL · manifest, its exact bytes · BLAKE3 of all that
+//	slot 0  at the next multiple of 4 KiB
+//	slot 1  one stride, a multiple of 4 KiB, after slot 0
+//
+//	slot    sequence number u64 · bitmap of the proven pieces, u64 words, piece
+//	        0 the lowest bit of the first · BLAKE3 of head's checksum, sequence
+//	        number and bitmap
+//
+// Slots are written in turn, the one with sequence number n in slot n mod 2,
+// and the valid one with the higher number counts: a torn write costs one
+// batch, never the record. Binding a slot to the head's checksum keeps what an
+// older record left on the disk from ever being taken for this one's.
+const (
+	recordMagic   = "shoalrec"
+	recordVersion = 1
+	recordFixed   = len(recordMagic) + 3*4
+	sumSize       = 32
+	slotAlign     = 4 << 10
+
+	// maxRecord bounds what is read back: a manifest of the greatest size,
+	// and room to spare for its URL and the slots.
+	maxRecord = verify.MaxEncoded + 4<<20
+)
+
+// record is a record as read from the disk, its slots still undecoded.
+type record struct {
+	origin Origin
+	sum    [sumSize]byte // of the head
+	slots  []byte        // from slot 0 on
+}
+
+// appendHead appends the head of a record of o, and returns its checksum too.
+func appendHead(b []byte, o Origin) ([]byte, [sumSize]byte) {
+	start := len(b)
+	b = append(b, recordMagic...)
+	b = binary.LittleEndian.AppendUint32(b, recordVersion)
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(o.URL)))
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(o.Raw)))
+	b = append(b, o.URL...)
+	b = append(b, o.Raw...)
+	sum := blake3.Sum256(b[start:])
+	return append(b, sum[:]...), sum
+}
+
+// decodeRecord reads a whole record, slots excepted. What it returns shares
+// memory with b.
+func decodeRecord(b []byte) (record, error) {
+	if len(b) < recordFixed+sumSize || string(b[:len(recordMagic)]) != recordMagic {
+		return record{}, errDamaged
+	}
+	if v := binary.LittleEndian.Uint32(b[8:]); v != recordVersion {
+		return record{}, fmt.Errorf("%w: version %d", errDamaged, v)
+	}
+	url := int64(binary.LittleEndian.Uint32(b[12:]))
+	raw := int64(binary.LittleEndian.Uint32(b[16:]))
+	end := int64(recordFixed) + url + raw
+	if end+sumSize > int64(len(b)) {
+		return record{}, errDamaged
+	}
+	r := record{sum: blake3.Sum256(b[:end])}
+	if string(r.sum[:]) != string(b[end:end+sumSize]) {
+		return record{}, errDamaged
+	}
+	r.origin.URL = string(b[recordFixed : int64(recordFixed)+url])
+	r.origin.Raw = b[int64(recordFixed)+url : end]
+	r.slots = b[min(slotsAt(r.origin), int64(len(b))):]
+	return r, nil
+}
+
+// newest returns the sequence number and the proven pieces of the latest valid
+// slot; without one, 0 and the empty set.
+func (r record) newest(pieces int) (uint64, *bitset.BitSet) {
+	seq, have := uint64(0), bitset.New(uint(pieces))
+	for i := range 2 {
+		at := i * int(slotStride(pieces))
+		if at+slotSize(pieces) > len(r.slots) {
+			break
+		}
+		if n, set, ok := decodeSlot(r.slots[at:at+slotSize(pieces)], r.sum, pieces); ok && n > seq {
+			seq, have = n, set
+		}
+	}
+	return seq, have
+}
+
+// appendSlot appends a slot.
+func appendSlot(b []byte, head [sumSize]byte, seq uint64, have *bitset.BitSet) []byte {
+	start := len(b)
+	b = binary.LittleEndian.AppendUint64(b, seq)
+	for _, w := range have.Words() {
+		b = binary.LittleEndian.AppendUint64(b, w)
+	}
+	sum := slotSum(head, b[start:])
+	return append(b, sum[:]...)
+}
+
+// decodeSlot reads a slot of exactly slotSize(pieces) bytes.
+func decodeSlot(b []byte, head [sumSize]byte, pieces int) (uint64, *bitset.BitSet, bool) {
+	body := b[:len(b)-sumSize]
+	if sum := slotSum(head, body); string(sum[:]) != string(b[len(body):]) {
+		return 0, nil, false
+	}
+	words := make([]uint64, 0, bitmapWords(pieces))
+	for at := 8; at < len(body); at += 8 {
+		words = append(words, binary.LittleEndian.Uint64(body[at:]))
+	}
+	if rest := pieces % 64; rest != 0 && words[len(words)-1]>>rest != 0 {
+		return 0, nil, false // claims pieces that do not exist
+	}
+	return binary.LittleEndian.Uint64(body), bitset.FromWithLength(uint(pieces), words), true
+}
+
+func slotSum(head [sumSize]byte, body []byte) [sumSize]byte {
+	return blake3.Sum256(append(head[:], body...))
+}
+
+// slotsAt is where slot 0 begins, slotStride how far apart the slots are, and
+// slotSize how long one is, in bytes.
+func slotsAt(o Origin) int64 {
+	return alignUp(int64(recordFixed + len(o.URL) + len(o.Raw) + sumSize))
+}
+func slotStride(pieces int) int64 { return alignUp(int64(slotSize(pieces))) }
+func slotSize(pieces int) int     { return 8 + 8*bitmapWords(pieces) + sumSize }
+func bitmapWords(pieces int) int  { return (pieces + 63) / 64 }
+func alignUp(n int64) int64       { return (n + slotAlign - 1) / slotAlign * slotAlign }
