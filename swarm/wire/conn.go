@@ -103,12 +103,17 @@ func (c *Conn) Write(frames []byte) error {
 // Block returns room for n bytes, 1 to MaxBlock, for a block to be read into and
 // handed to WriteData without being copied. It is gone with the next call of any
 // other method that writes.
-func (c *Conn) Block(n int) ([]byte, error) { return c.out.reserve(dataHead, n) }
+func (c *Conn) Block(n int) ([]byte, error) {
+	if n < 1 || n > MaxBlock {
+		return nil, fmt.Errorf("write block: %d bytes, not 1 to %d", n, MaxBlock)
+	}
+	return c.out.reserve(dataHead, n)
+}
 
 // WriteData queues d with its bytes as they shall travel: d.Size of them, or fewer
 // if d.Zstd. They are copied unless they lie in what Block has just returned.
 func (c *Conn) WriteData(d Data, bytes []byte) error {
-	room, err := c.out.reserve(dataHead, len(bytes))
+	room, err := c.Block(len(bytes))
 	if err != nil {
 		return err
 	}

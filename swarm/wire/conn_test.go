@@ -119,6 +119,18 @@ func TestBlockGivenUp(t *testing.T) {
 	}
 }
 
+func TestBlockOfWrongSize(t *testing.T) {
+	from, _ := bufferedConn(t)
+	for _, n := range []int{-1, 0, MaxBlock + 1} {
+		if _, err := from.Block(n); err == nil {
+			t.Errorf("got room for a block of %d bytes", n)
+		}
+	}
+	if err := from.WriteData(Data{Size: 1}, nil); err == nil {
+		t.Error("wrote a DATA of nothing")
+	}
+}
+
 func TestUnreadBlockSkipped(t *testing.T) {
 	from, to := bufferedConn(t)
 	for i := range 3 {

@@ -29,8 +29,8 @@
 // A responder with several contents tries the PSK of each. It answers if one fits, the
 // minute is at most 2 from its own, and it has not seen the message's public key in the
 // time that leaves. Otherwise it is silent: it writes nothing, reads on, and closes 5
-// seconds after the connection was made, whatever came. So who lacks the manifest
-// learns nothing by asking. He may still guess by looking: a public key is a point of
+// seconds after the connection was made, whatever came, or when the other end does. So
+// who lacks the manifest learns nothing by asking. He may still guess by looking: a public key is a point of
 // the curve, which only half of all random strings are, so many first messages together
 // can be told from noise; and the two sizes are always the same.
 //
@@ -93,7 +93,8 @@
 //     UNFETCHING, for pieces that did not come.
 //   - REQUEST: asks for a block inside one piece. Its sender chooses an id that is not
 //     in use. It is ended by DATA frames that together bring the range from its front to
-//     its end without gap or overlap, or by one REJECT, also after part of the DATA.
+//     its end without gap or overlap, or by one REJECT, also after part of the DATA. A
+//     slow sender does well to send many small ones, and other frames between them.
 //   - DATA: size bytes of the piece. With the zstd flag they are one frame of RFC 8878,
 //     shorter than size, without dictionary, window at most 64 KiB, that expands to
 //     exactly size. All other flags are zero.

@@ -273,6 +273,19 @@ func TestHostileLengths(t *testing.T) {
 	}
 }
 
+// TestSkippedFramesCostNothing checks that frames of kinds to come are not kept.
+func TestSkippedFramesCostNothing(t *testing.T) {
+	skipped := append(appendHead(nil, 0x7f, maxUnknown), make([]byte, maxUnknown)...)
+	r := midway(bytes.NewReader(Ping{Nonce: 3}.Append(bytes.Repeat(skipped, 20))))
+	f, err := r.next()
+	if err != nil || *f.(*Ping) != (Ping{3}) {
+		t.Fatalf("got %v, %v, want PING", f, err)
+	}
+	if cap(r.body) > 2*smallBuffer {
+		t.Errorf("keeps a buffer of %d bytes", cap(r.body))
+	}
+}
+
 // TestFramesDoNotAllocate reads the frames of a busy connection.
 func TestFramesDoNotAllocate(t *testing.T) {
 	var stream []byte

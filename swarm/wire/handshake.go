@@ -49,8 +49,8 @@ type session struct {
 
 // Initiate shakes hands with the peer at the other end of nc, which it must not
 // have used before, within HandshakeTimeout. Silence, as a stranger gets it, comes
-// back as a time-out (os.ErrDeadlineExceeded). ErrSelf and ErrVersion are told apart.
-// Closing nc ends it; after an error that is left to the caller.
+// back as a time-out (os.ErrDeadlineExceeded); ErrSelf and ErrVersion are told apart.
+// Closing nc ends it sooner; after an error that is left to the caller.
 func (e *Endpoint) Initiate(nc net.Conn, to Content) (*Conn, error) {
 	if err := nc.SetDeadline(time.Now().Add(HandshakeTimeout)); err != nil {
 		return nil, fmt.Errorf("shake hands: %w", err)
@@ -90,7 +90,7 @@ func (e *Endpoint) initiate(rw io.ReadWriter, to Content) (session, error) {
 //
 // Anyone else gets silence: nothing is written, what he sends is read and thrown
 // away, and after HandshakeTimeout, whatever he did, Accept returns an ErrStranger
-// for the caller to close nc. Closing nc ends it sooner.
+// for the caller to close nc. It ends sooner if either end closes.
 func (e *Endpoint) Accept(nc net.Conn, contents []Content) (*Conn, error) {
 	if err := nc.SetDeadline(time.Now().Add(HandshakeTimeout)); err != nil {
 		return nil, fmt.Errorf("accept peer: %w", err)

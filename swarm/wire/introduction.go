@@ -1,9 +1,6 @@
 package wire
 
-import (
-	"encoding/binary"
-	"time"
-)
+import "encoding/binary"
 
 // The versions of the frames that this code speaks.
 const (
@@ -33,7 +30,7 @@ func (e *Endpoint) introduce() []byte {
 }
 
 // minute is the current time in minutes since 1970.
-func (e *Endpoint) minute() uint32 { return uint32(e.now().Unix() / int64(time.Minute/time.Second)) }
+func (e *Endpoint) minute() uint32 { return uint32(e.now().Unix() / 60) }
 
 func (i introduction) encode() []byte {
 	b := make([]byte, introductionSize)

@@ -90,6 +90,19 @@ func TestSilence(t *testing.T) {
 	}
 }
 
+func TestStrangerHangsUp(t *testing.T) {
+	for _, n := range []int{0, messageSize - 1, messageSize} {
+		nc1, nc2 := pipe(t)
+		go func() {
+			send(nc1, random(n))
+			nc1.Close()
+		}()
+		if _, err := testEndpoint(t, 1).Accept(nc2, []Content{testContent}); !errors.Is(err, ErrStranger) {
+			t.Errorf("after %d bytes: %v, want ErrStranger", n, err)
+		}
+	}
+}
+
 // first makes the first message of a node whose clock is skew minutes off.
 func first(t *testing.T, e *Endpoint, c Content, skew int) []byte {
 	hs, err := e.handshake(c, true)
