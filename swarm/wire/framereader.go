@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -180,7 +181,7 @@ func (r *frameReader) readBlock(dst []byte) error {
 
 // cutShort turns an end of the stream into an unexpected one.
 func cutShort(err error) error {
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("read frame: %w", io.ErrUnexpectedEOF)
 	}
 	return err

@@ -2,7 +2,7 @@ package wire
 
 import (
 	"bytes"
-	"io"
+	"errors"
 	"reflect"
 	"testing"
 	"time"
@@ -71,7 +71,7 @@ func FuzzRecords(f *testing.F) {
 		if !bytes.HasPrefix(want, got) {
 			t.Fatalf("%d bytes came out that nobody sealed", len(got))
 		}
-		if err == io.EOF && !bytes.HasPrefix(whole, stream) {
+		if errors.Is(err, io.EOF) && !bytes.HasPrefix(whole, stream) {
 			t.Fatal("a changed stream ended well")
 		}
 	})
@@ -113,9 +113,9 @@ func checkFrames(t *testing.T, r *frameReader) {
 	}
 }
 
-func checkData(t *testing.T, d Data, bytes int) {
-	if d.Size < 1 || d.Size > MaxBlock || d.Offset < 0 || bytes < 1 || bytes > d.Size || d.Zstd == (bytes == d.Size) {
-		t.Fatalf("DATA %+v with %d bytes", d, bytes)
+func checkData(t *testing.T, d Data, n int) {
+	if d.Size < 1 || d.Size > MaxBlock || d.Offset < 0 || n < 1 || n > d.Size || d.Zstd == (n == d.Size) {
+		t.Fatalf("DATA %+v with %d bytes", d, n)
 	}
 }
 

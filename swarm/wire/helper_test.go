@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"io"
 	"net"
 	"testing"
@@ -54,7 +55,7 @@ func exchange(t *testing.T, from, to *Conn) {
 			t.Error(err)
 		}
 	}
-	if _, err := to.Next(); err != io.EOF {
+	if _, err := to.Next(); !errors.Is(err, io.EOF) {
 		t.Errorf("after BYE: %v, want EOF", err)
 	}
 	if err := <-sent; err != nil {

@@ -172,7 +172,7 @@ func TestTampering(t *testing.T) {
 		changed := bytes.Clone(whole)
 		changed[bit/8] ^= 1 << (bit % 8)
 		got, err := drain(newTestReader(bytes.NewReader(changed), true))
-		if !bytes.HasPrefix([]byte("firstsecond"), got) || err == nil || err == io.EOF {
+		if !bytes.HasPrefix([]byte("firstsecond"), got) || err == nil || errors.Is(err, io.EOF) {
 			t.Fatalf("bit %d flipped: got %q, %v", bit, got, err)
 		}
 	}
