@@ -63,7 +63,7 @@ func TestRecordsCarryStream(t *testing.T) {
 			if !bytes.Equal(got, want) {
 				t.Fatalf("aes %v, step %d: other bytes came out", aes, step)
 			}
-			if _, err := r.Read(got); err != io.EOF {
+			if _, err := r.Read(got); !errors.Is(err, io.EOF) {
 				t.Fatalf("aes %v, step %d: %v at the end, want EOF", aes, step, err)
 			}
 		}
@@ -214,7 +214,7 @@ func TestBuffersReturned(t *testing.T) {
 	if r.large == nil {
 		t.Error("a block was read without a large buffer")
 	}
-	if got, err := drain(r); len(got) != 10 || err != io.EOF {
+	if got, err := drain(r); len(got) != 10 || !errors.Is(err, io.EOF) {
 		t.Fatalf("got %d bytes, %v", len(got), err)
 	}
 	if r.large != nil {
