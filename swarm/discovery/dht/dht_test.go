@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	mainline "github.com/anacrolix/dht/v2"
 )
 
 // hash is an infohash made of one letter.
@@ -84,6 +86,7 @@ func announce(t *testing.T, node *DHT, infohash [20]byte, port uint16) {
 }
 
 func TestFindPeer(t *testing.T) {
+	t.Parallel()
 	nodes := network(t, 8)
 	announce(t, nodes[3], hash('x'), 7001)
 	if got, want := find(t, nodes[6], hash('x')), netip.MustParseAddrPort("127.0.0.1:7001"); got != want {
@@ -110,6 +113,7 @@ func TestFirstPeerOnWarmNetwork(t *testing.T) {
 // TestFirstNodeLeaves checks that a private DHT is no star: peers are found
 // without the node at which everybody began.
 func TestFirstNodeLeaves(t *testing.T) {
+	t.Parallel()
 	first, err := New(Options{Private: true, Sockets: []net.PacketConn{listen(t, "udp4", "127.0.0.1")}})
 	if err != nil {
 		t.Fatal(err)
@@ -149,6 +153,7 @@ func waitNodes(t *testing.T, d *DHT, n int) {
 
 // TestLonelyBootstrap is a node whose only first node is itself.
 func TestLonelyBootstrap(t *testing.T) {
+	t.Parallel()
 	socket := listen(t, "udp4", "127.0.0.1")
 	seed := start(t, Options{Private: true, Sockets: []net.PacketConn{socket}, Bootstrap: []string{socket.LocalAddr().String()}})
 	announce(t, seed, hash('z'), 7003)
@@ -160,6 +165,7 @@ func TestLonelyBootstrap(t *testing.T) {
 
 // TestDeadStarts is a node whose first nodes are all dead but the last resort.
 func TestDeadStarts(t *testing.T) {
+	t.Parallel()
 	nodes := network(t, 3)
 	announce(t, nodes[1], hash('x'), 7001)
 	dead := listen(t, "udp4", "127.0.0.1") // says nothing
@@ -174,7 +180,51 @@ func TestDeadStarts(t *testing.T) {
 	}
 }
 
+// TestComesBack is a node all of whose acquaintances leave: it finds the next
+// first node that appears, while its look-up goes on.
+func TestComesBack(t *testing.T) {
+	t.Parallel()
+	early, err := New(Options{Private: true, Sockets: []net.PacketConn{listen(t, "udp4", "127.0.0.1")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, leave := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { early.Run(ctx) })
+	later := listen(t, "udp4", "127.0.0.1")
+	node := start(t, Options{Private: true, Bootstrap: []string{addrOf(early, 0).String(), later.LocalAddr().String()}})
+	waitNodes(t, node, 1)
+	leave()
+	wg.Wait()
+	f := node.families[0]
+	if _, answers := f.lookUp(t.Context(), hash('x'), func(netip.AddrPort) bool { return true }); answers != 0 {
+		t.Fatalf("%d nodes answered, but all left", answers)
+	}
+	start(t, Options{Private: true, Sockets: []net.PacketConn{later}, Bootstrap: []string{later.LocalAddr().String()}})
+	f.lost()
+	announce(t, node, hash('x'), 7001)
+	if got := find(t, node, hash('x')); got.Port() != 7001 {
+		t.Errorf("found %v", got)
+	}
+}
+
+// TestNodeID checks that our id matches the address others saw us at, so that
+// those who demand that keep us in their tables (BEP 42).
+func TestNodeID(t *testing.T) {
+	us := netip.MustParseAddr("8.8.4.4")
+	for _, network := range []string{"ip4", "ip6"} {
+		f := &family{network: network}
+		for range 20 { // an id matches by chance once in two million
+			id := f.nodeID([]netip.Addr{us, netip.MustParseAddr("2600::1")})
+			if got, want := mainline.NodeIdSecure(id, us.AsSlice()), network == "ip4"; got != want {
+				t.Errorf("%s: id matches %v: %v", network, us, got)
+			}
+		}
+	}
+}
+
 func TestIPv6(t *testing.T) {
+	t.Parallel()
 	if c, err := net.ListenPacket("udp6", "[::1]:0"); err != nil {
 		t.Skip("no IPv6 loopback")
 	} else {
@@ -223,6 +273,7 @@ func TestPublicAsksNoPrivateNodes(t *testing.T) {
 
 // TestPassiveIsSilent checks that a node that only asks answers nobody.
 func TestPassiveIsSilent(t *testing.T) {
+	t.Parallel()
 	d := start(t, Options{})
 	full := start(t, Options{Private: true})
 	if full.families[0].ping(t.Context(), addrOf(d, 0)) {
@@ -247,6 +298,7 @@ func TestFindNodeByDistance(t *testing.T) {
 // TestEndsWithRun checks that Peers and Announce end with Run, and that all
 // goroutines do.
 func TestEndsWithRun(t *testing.T) {
+	t.Parallel()
 	socket := listen(t, "udp4", "127.0.0.1")
 	d, err := New(Options{Private: true, Sockets: []net.PacketConn{socket}, Bootstrap: []string{socket.LocalAddr().String()}})
 	if err != nil {

@@ -255,5 +255,5 @@ func (f *family) lost() {
 // close ends the library's goroutine and closes the socket.
 func (f *family) close() {
 	f.server.Close()
-	f.conn.Close()
+	_ = f.conn.Close() // a datagram socket has nothing to lose
 }

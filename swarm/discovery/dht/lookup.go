@@ -33,11 +33,12 @@ const (
 type query func(ctx context.Context, node krpc.NodeAddr) mainline.QueryResult
 
 // traverse asks nodes ever nearer to target, until the nearest eight have
-// answered or ctx ends, and returns those and how many answered in all.
+// answered or ctx ends, and returns those and how many answered in all, not
+// counting ourselves: a private DHT's first node may know no other.
 func (f *family) traverse(ctx context.Context, target krpc.ID, ask query) (*nearest.Type, int) {
 	ctx, cancel := context.WithTimeout(ctx, maxTraversal)
 	defer cancel()
-	var asked atomic.Int32
+	var asked, answers atomic.Int32
 	op := traversal.Start(traversal.OperationInput{
 		Target:     target,
 		Alpha:      alpha,
@@ -49,7 +50,10 @@ func (f *family) traverse(ctx context.Context, target krpc.ID, ask query) (*near
 				return traversal.QueryResult{}
 			}
 			res := ask(opCtx, node)
-			f.share(res.Reply.R)
+			if r := res.Reply.R; r != nil && r.ID != f.server.ID() {
+				answers.Add(1)
+				f.share(r)
+			}
 			return res.TraversalQueryResult(node)
 		},
 	})
@@ -58,7 +62,7 @@ func (f *family) traverse(ctx context.Context, target krpc.ID, ask query) (*near
 	<-op.Stalled() // or stopped
 	op.Stop()
 	<-op.Stopped()
-	return op.Closest(), int(atomic.LoadUint32(&op.Stats().NumResponses))
+	return op.Closest(), int(answers.Load())
 }
 
 // mayAsk tells whether a traversal may ask a node.
@@ -69,7 +73,7 @@ func (f *family) mayAsk(n types.AddrMaybeId) bool {
 // share gives the other address family's node the nodes named in an answer,
 // as long as it knows nobody.
 func (f *family) share(r *krpc.Return) {
-	if f.other == nil || r == nil {
+	if f.other == nil {
 		return
 	}
 	select {

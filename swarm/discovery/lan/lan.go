@@ -69,16 +69,17 @@ type content struct {
 	found chan netip.AddrPort
 }
 
-// New opens the sockets. Run must be called: it alone receives, and closes
-// them. New fails when this host can multicast in no address family.
-func New(o Options) (*LAN, error) {
+// New opens the sockets, for which alone it needs ctx. Run must be called: it
+// receives, and closes them. New fails when this host can multicast in no
+// address family.
+func New(ctx context.Context, o Options) (*LAN, error) {
 	if o.Port == 0 {
 		o.Port = groupPort
 	}
 	if o.Verbose == nil {
 		o.Verbose = func(string, ...any) {}
 	}
-	stations, err := newStations(o.Listen.Unmap(), o.Port)
+	stations, err := newStations(ctx, o.Listen.Unmap(), o.Port)
 	if err != nil {
 		return nil, fmt.Errorf("join local network: %w", err)
 	}

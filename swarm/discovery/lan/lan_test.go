@@ -26,7 +26,7 @@ func freePort(t *testing.T) uint16 {
 // in IPv6.
 func needLoopback(t *testing.T, host netip.Addr) {
 	t.Helper()
-	stations, err := newStations(host, freePort(t))
+	stations, err := newStations(t.Context(), host, freePort(t))
 	if err != nil {
 		t.Skip(err)
 	}
@@ -43,7 +43,7 @@ func needLoopback(t *testing.T, host netip.Addr) {
 // start joins the group on loopback until the test ends.
 func start(t *testing.T, host string, port uint16) *LAN {
 	t.Helper()
-	l, err := New(Options{Listen: netip.MustParseAddr(host), Port: port, Verbose: t.Logf})
+	l, err := New(t.Context(), Options{Listen: netip.MustParseAddr(host), Port: port, Verbose: t.Logf})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +129,7 @@ func TestSeveralContents(t *testing.T) {
 }
 
 func TestEndsWithRun(t *testing.T) {
-	l, err := New(Options{Listen: netip.MustParseAddr("127.0.0.1"), Port: freePort(t)})
+	l, err := New(t.Context(), Options{Listen: netip.MustParseAddr("127.0.0.1"), Port: freePort(t)})
 	if err != nil {
 		t.Skipf("this host cannot multicast: %v", err)
 	}

@@ -1,6 +1,7 @@
 package lan
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -39,7 +40,7 @@ type station struct {
 
 // newStations opens the sockets of each address family that listen has and
 // this host can multicast in.
-func newStations(listen netip.Addr, port uint16) (stations []*station, err error) {
+func newStations(ctx context.Context, listen netip.Addr, port uint16) (stations []*station, err error) {
 	from := listen // what we send comes from there
 	if listen.IsUnspecified() {
 		from = netip.Addr{}
@@ -47,7 +48,7 @@ func newStations(listen netip.Addr, port uint16) (stations []*station, err error
 	var errs []error
 	for _, open := range []struct {
 		wanted  bool
-		station func(from netip.Addr, port uint16) (*station, error)
+		station func(ctx context.Context, from netip.Addr, port uint16) (*station, error)
 	}{
 		{!listen.IsValid() || listen.Is4() || listen == netip.IPv6Unspecified(), newStation4},
 		{!listen.IsValid() || listen.Is6(), newStation6},
@@ -55,7 +56,7 @@ func newStations(listen netip.Addr, port uint16) (stations []*station, err error
 		if !open.wanted {
 			continue
 		}
-		s, err := open.station(from, port)
+		s, err := open.station(ctx, from, port)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -68,8 +69,8 @@ func newStations(listen netip.Addr, port uint16) (stations []*station, err error
 	return stations, nil
 }
 
-func newStation4(from netip.Addr, port uint16) (*station, error) {
-	s, err := listenTo("udp4", from, net.UDPAddr{IP: net.ParseIP(group4).To4(), Port: int(port)})
+func newStation4(ctx context.Context, from netip.Addr, port uint16) (*station, error) {
+	s, err := listenTo(ctx, "udp4", from, net.UDPAddr{IP: net.ParseIP(group4).To4(), Port: int(port)})
 	if err != nil {
 		return nil, err
 	}
@@ -78,8 +79,8 @@ func newStation4(from netip.Addr, port uint16) (*station, error) {
 	return s, s.closeOn(own.SetMulticastTTL(1), own.SetMulticastLoopback(true))
 }
 
-func newStation6(from netip.Addr, port uint16) (*station, error) {
-	s, err := listenTo("udp6", from, net.UDPAddr{IP: net.ParseIP(group6), Port: int(port)})
+func newStation6(ctx context.Context, from netip.Addr, port uint16) (*station, error) {
+	s, err := listenTo(ctx, "udp6", from, net.UDPAddr{IP: net.ParseIP(group6), Port: int(port)})
 	if err != nil {
 		return nil, err
 	}
@@ -90,8 +91,9 @@ func newStation6(from netip.Addr, port uint16) (*station, error) {
 
 // listenTo opens both sockets. The net package lets several processes bind
 // the port of a multicast address.
-func listenTo(network string, from netip.Addr, group net.UDPAddr) (*station, error) {
-	shared, err := net.ListenPacket(network, group.String())
+func listenTo(ctx context.Context, network string, from netip.Addr, group net.UDPAddr) (*station, error) {
+	var lc net.ListenConfig
+	shared, err := lc.ListenPacket(ctx, network, group.String())
 	if err != nil {
 		return nil, fmt.Errorf("listen to multicast: %w", err)
 	}
@@ -99,7 +101,7 @@ func listenTo(network string, from netip.Addr, group net.UDPAddr) (*station, err
 	if from.IsValid() {
 		host = from.String()
 	}
-	own, err := net.ListenPacket(network, net.JoinHostPort(host, "0"))
+	own, err := lc.ListenPacket(ctx, network, net.JoinHostPort(host, "0"))
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("listen for replies: %w", err), shared.Close())
 	}
@@ -139,8 +141,8 @@ func (s *station) send(m message, ifi *net.Interface) error {
 
 // close closes both sockets.
 func (s *station) close() {
-	s.shared.Close()
-	s.own.Close()
+	_ = s.shared.Close() // a datagram socket has nothing to lose
+	_ = s.own.Close()
 }
 
 // link is a network interface we multicast by, with the networks on it.
