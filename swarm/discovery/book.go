@@ -41,7 +41,7 @@ func PEXFrom(peer netip.Addr) Origin {
 func (o Origin) trusted() bool { return o <= Manifest }
 
 const (
-	dialsPerSecond = 30   // from DESIGN section 6
+	dialsPerSecond = 30   // at even intervals
 	maxCandidates  = 2000 // addresses remembered; about 200 bytes each
 	maxBans        = 1000 // banned addresses remembered, the newest
 	maxSelf        = 64   // addresses of our own remembered, the newest

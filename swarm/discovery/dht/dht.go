@@ -47,7 +47,8 @@ type Options struct {
 	// for the next time; "" keeps none. A private DHT keeps none.
 	Cache string
 
-	// Verbose is told of each node that is asked; nil tells nobody.
+	// Verbose is told of each node that is asked, by any goroutine; nil
+	// tells nobody.
 	Verbose func(format string, args ...any)
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	mainline "github.com/anacrolix/dht/v2"
+	"github.com/anacrolix/dht/v2/krpc"
 )
 
 // hash is an infohash made of one letter.
@@ -284,14 +285,43 @@ func TestPassiveIsSilent(t *testing.T) {
 	}
 }
 
-// TestFindNodeByDistance checks that find_node names nodes near its target,
-// which takes a correction of the library.
-func TestFindNodeByDistance(t *testing.T) {
-	d := start(t, Options{Private: true})
-	q := findNodeQuery(hash('t'))
-	d.families[0].onQuery(&q, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1})
-	if q.A.InfoHash != hash('t') {
-		t.Errorf("answers by distance to %v", q.A.InfoHash)
+// TestAnswers checks what a full node answers to queries that the library
+// alone gets wrong.
+func TestAnswers(t *testing.T) {
+	target := hash('t')
+	q := krpc.Msg{Q: "find_node", Y: "q", T: "t", A: &krpc.MsgArgs{Target: target, Want: bothFamilies()}}
+	for network, want := range map[string]krpc.Want{"ip4": krpc.WantNodes, "ip6": krpc.WantNodes6} {
+		f := &family{network: network}
+		if !f.onQuery(&q, &net.UDPAddr{IP: net.IPv4(8, 8, 8, 8), Port: 1}) {
+			t.Errorf("%s: the query is not answered", network)
+		}
+		if q.A.InfoHash != target {
+			t.Errorf("%s: answers by distance to %v", network, q.A.InfoHash)
+		}
+		if !slices.Equal(q.A.Want, []krpc.Want{want}) {
+			t.Errorf("%s: names nodes of %v", network, q.A.Want)
+		}
+	}
+	q.A = nil
+	(&family{}).onQuery(&q, nil) // as a query may lack it, as far as the library knows
+}
+
+func TestUsable(t *testing.T) {
+	for _, test := range []struct {
+		network string
+		private bool
+		addr    string
+		want    bool
+	}{
+		{"ip4", false, "8.8.8.8:1", true}, {"ip4", false, "10.0.0.1:1", false}, {"ip4", true, "10.0.0.1:1", true},
+		{"ip4", true, "127.0.0.1:1", true}, {"ip4", true, "[::1]:1", false}, {"ip4", true, "8.8.8.8:0", false},
+		{"ip4", true, "[::ffff:8.8.8.8]:1", false}, {"ip6", true, "[::ffff:8.8.8.8]:1", false},
+		{"ip6", false, "[2600::1]:1", true}, {"ip6", false, "[fd00::1]:1", false}, {"ip6", true, "[fd00::1]:1", true},
+	} {
+		f := &family{network: test.network, private: test.private}
+		if got := f.usable(netip.MustParseAddrPort(test.addr)); got != test.want {
+			t.Errorf("%s, private %v, %s: usable %v", test.network, test.private, test.addr, got)
+		}
 	}
 }
 

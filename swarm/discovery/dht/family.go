@@ -26,7 +26,7 @@ const (
 	maxStarts    = 64  // addresses to ask first that are remembered
 	maxOffers    = 64  // nodes waiting to be pinged
 	maxAnswered  = 128 // nodes remembered as good, the newest
-	pingsAtOnce  = 16  // offered nodes being pinged
+	pingsAtOnce  = 8   // offered nodes being pinged
 	maxNodes     = 16  // nodes taken from one answer; honest ones send 8
 	maxTableUsed = 16  // nodes of the routing table a look-up starts from
 )
@@ -122,6 +122,14 @@ func (f *family) config(s saved, sends *rate.Limiter) *mainline.ServerConfig {
 	}
 }
 
+// want is how BEP 32 calls the nodes of this family.
+func (f *family) want() krpc.Want {
+	if f.network == "ip4" {
+		return krpc.WantNodes
+	}
+	return krpc.WantNodes6
+}
+
 // bothFamilies asks for nodes, and hence peers, of IPv4 and IPv6 (BEP 32).
 func bothFamilies() []krpc.Want { return []krpc.Want{krpc.WantNodes, krpc.WantNodes6} }
 
@@ -137,10 +145,16 @@ func (f *family) nodeID(external []netip.Addr) krpc.ID {
 	return id
 }
 
-// onQuery is the library's hook for queries received; it may not block.
+// onQuery is the library's hook for queries received; it may not block. It
+// sets two answers of the library's right: find_node and get would name nodes
+// near the zero id, and whoever wants IPv6 nodes would get our IPv4 ones again,
+// wrapped in IPv6 addresses.
 func (f *family) onQuery(q *krpc.Msg, source net.Addr) (propagate bool) {
-	if q.A != nil && q.Q != "get_peers" && q.Q != "announce_peer" {
-		q.A.InfoHash = q.A.Target // by which the library answers find_node and get
+	if q.A != nil {
+		if q.Q == "find_node" || q.Q == "get" {
+			q.A.InfoHash = q.A.Target
+		}
+		q.A.Want = []krpc.Want{f.want()}
 	}
 	if udp, ok := source.(*net.UDPAddr); ok && f.private && !q.ReadOnly {
 		f.offer(udp.AddrPort())
@@ -148,10 +162,12 @@ func (f *family) onQuery(q *krpc.Msg, source net.Addr) (propagate bool) {
 	return true
 }
 
-// usable tells whether a node at addr may be asked by this node.
+// usable tells whether a node at addr may be asked by this node. An IPv4
+// address wrapped in an IPv6 one may not: it stands for a node that we know
+// already by its other name.
 func (f *family) usable(addr netip.AddrPort) bool {
-	ip := addr.Addr().Unmap()
-	return addr.Port() != 0 && ip.Is4() == (f.network == "ip4") && ip.IsValid() &&
+	ip := addr.Addr()
+	return addr.Port() != 0 && ip.IsValid() && ip.Is4() == (f.network == "ip4") && !ip.Is4In6() &&
 		(f.private || discovery.Public(ip))
 }
 
@@ -207,8 +223,9 @@ func (f *family) heard(node krpc.NodeAddr, m krpc.Msg) {
 		f.answered = slices.Delete(f.answered, 0, 1)
 	}
 	f.answered = append(f.answered, krpc.NodeInfo{ID: m.R.ID, Addr: node})
-	if seen, ok := netip.AddrFromSlice(m.IP.IP); ok && f.usable(netip.AddrPortFrom(seen, 1)) {
-		f.votes.add(node.ToNodeAddrPort().Addr(), seen.Unmap())
+	seen, _ := netip.AddrFromSlice(m.IP.IP)
+	if seen = seen.Unmap(); f.usable(netip.AddrPortFrom(seen, 1)) {
+		f.votes.add(node.ToNodeAddrPort().Addr(), seen)
 	}
 	f.greet()
 }

@@ -3,14 +3,7 @@ package dht
 import (
 	"net/netip"
 	"testing"
-
-	"github.com/anacrolix/dht/v2/krpc"
 )
-
-// findNodeQuery is a find_node query as the library hands it to onQuery.
-func findNodeQuery(target [20]byte) krpc.Msg {
-	return krpc.Msg{Q: "find_node", Y: "q", T: "t", A: &krpc.MsgArgs{Target: target}}
-}
 
 func TestVotes(t *testing.T) {
 	us, liar := netip.MustParseAddr("8.8.4.4"), netip.MustParseAddr("9.9.9.9")

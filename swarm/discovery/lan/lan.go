@@ -33,7 +33,8 @@ type Options struct {
 	Loopback bool
 	// Port is the group's UDP port, if not the usual one.
 	Port uint16
-	// Verbose is told of interfaces that fail; nil tells nobody.
+	// Verbose is told of interfaces that fail, by any goroutine; nil tells
+	// nobody.
 	Verbose func(format string, args ...any)
 }
 
