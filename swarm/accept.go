@@ -1,0 +1,150 @@
+package swarm
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/shoal-dl/shoal/swarm/discovery"
+	"github.com/shoal-dl/shoal/swarm/wire"
+)
+
+const (
+	// Connections that have not shaken hands yet, at once.
+	halfOpenMost    = 128
+	halfOpenNetwork = 8 // of one public IPv4 /24 or IPv6 /48
+
+	acceptPause = 50 * time.Millisecond // when the system can give no connection
+)
+
+// accept takes connections from l until ctx ends.
+func (n *Node) accept(ctx context.Context, l net.Listener) {
+	var running sync.WaitGroup
+	defer running.Wait()
+	for {
+		nc, err := l.Accept()
+		switch {
+		case errors.Is(err, net.ErrClosed) || ctx.Err() != nil:
+			if err == nil {
+				_ = nc.Close()
+			}
+			return
+		case err != nil:
+			// Too many open files, or a connection that was gone again.
+			n.options.Verbose("accepting a peer: %v", err)
+			select {
+			case <-time.After(acceptPause):
+			case <-ctx.Done():
+			}
+			continue
+		}
+		addr := addressOf(nc)
+		if !n.gate.enter(addr.Addr()) {
+			_ = nc.Close()
+			continue
+		}
+		running.Go(func() { n.welcome(ctx, nc, addr) })
+	}
+}
+
+// welcome shakes hands with who came in, and runs the connection until it ends.
+func (n *Node) welcome(ctx context.Context, nc net.Conn, addr netip.AddrPort) {
+	defer nc.Close()
+	stop := context.AfterFunc(ctx, func() { _ = nc.Close() })
+	st := newStream(nc, n.options.LimitDown)
+	conn, err := n.endpoint.Accept(st, n.contents())
+	n.gate.leave(addr.Addr())
+	if err != nil {
+		n.options.Verbose("accepting %v: %v", addr, err)
+		return
+	}
+	s := n.swarm(conn.Content())
+	if s == nil || !stop() || !s.enter() {
+		return
+	}
+	defer s.running.Done()
+	p := newPeer(s, conn, st, meeting{addr, false, discovery.Inbound})
+	if err := s.meet(p); err != nil {
+		n.options.Verbose("peer %v: %v", addr, err)
+	}
+}
+
+// contents are those that are served.
+func (n *Node) contents() (c []wire.Content) {
+	n.each(func(s *Swarm) {
+		if s.shares() {
+			c = append(c, s.content())
+		}
+	})
+	return c
+}
+
+// swarm returns the swarm of a content, or nil.
+func (n *Node) swarm(c wire.Content) (found *Swarm) {
+	n.each(func(s *Swarm) {
+		if s.content() == c {
+			found = s
+		}
+	})
+	return found
+}
+
+// addressOf returns the address of the other end.
+func addressOf(nc net.Conn) netip.AddrPort {
+	addr, _ := netip.ParseAddrPort(nc.RemoteAddr().String())
+	return netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
+}
+
+// gate bounds the connections that have not shaken hands yet.
+type gate struct {
+	mu       sync.Mutex
+	all      int
+	networks map[netip.Prefix]int // public ones
+}
+
+// enter tells whether one more may come from that host, and counts it.
+func (g *gate) enter(host netip.Addr) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	network, public := publicNetwork(host)
+	if g.all >= halfOpenMost || public && g.networks[network] >= halfOpenNetwork {
+		return false
+	}
+	g.all++
+	if public {
+		if g.networks == nil {
+			g.networks = make(map[netip.Prefix]int)
+		}
+		g.networks[network]++
+	}
+	return true
+}
+
+// leave ends what enter has counted.
+func (g *gate) leave(host netip.Addr) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.all--
+	if network, public := publicNetwork(host); public {
+		if g.networks[network]--; g.networks[network] == 0 {
+			delete(g.networks, network)
+		}
+	}
+}
+
+// publicNetwork is the network of a public host. On a private one, many may come
+// at the same moment in good faith.
+func publicNetwork(host netip.Addr) (netip.Prefix, bool) {
+	if !discovery.Public(host) {
+		return netip.Prefix{}, false
+	}
+	bits := 24
+	if host.Is6() {
+		bits = 48
+	}
+	p, err := host.Prefix(bits)
+	return p, err == nil
+}

@@ -1,0 +1,298 @@
+// Package lan finds peers on the local network by multicast, without telling
+// anybody else there which content they share.
+//
+// Whoever joins says hello to the group a few times, and rarely after that;
+// those who serve the same content reply to it alone. See message for what is
+// sent.
+package lan
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	mathrand "math/rand/v2"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// Options are how the local network is listened to.
+type Options struct {
+	// Listen is the address at which peers are served. An unspecified or
+	// invalid one means every interface that can multicast; another one means
+	// only the interface that has it, loopback included.
+	Listen netip.Addr
+	// Loopback adds the loopback interface, for a host that has no other.
+	Loopback bool
+	// Port is the group's UDP port, if not the usual one.
+	Port uint16
+	// Verbose is told of interfaces that fail, by any goroutine; nil tells
+	// nobody.
+	Verbose func(format string, args ...any)
+}
+
+const (
+	received = 100 // messages a second that are looked at
+	replies  = 10  // replies a second that are sent
+	backlog  = 32  // peers heard of that wait for the caller of Peers
+)
+
+// LAN is our part in the group. Its methods may be called by several
+// goroutines at once.
+type LAN struct {
+	listen   netip.Addr
+	loopback bool
+	verbose  func(format string, args ...any)
+	stations []*station
+	ended    chan struct{}
+
+	received, replies *rate.Limiter
+
+	sending sync.Mutex // a message goes out of all interfaces before the next
+
+	mu       sync.Mutex
+	links    []link
+	contents map[*content]struct{}
+	sent     map[[nonceSize]byte]time.Time // nonces of our own hellos, while they are in the window
+}
+
+// content is what one call of Peers is about.
+type content struct {
+	key   *tagger
+	port  uint16
+	found chan netip.AddrPort
+}
+
+// New opens the sockets, for which alone it needs ctx. Run must be called: it
+// receives, and closes them. New fails when this host can multicast in no
+// address family.
+func New(ctx context.Context, o Options) (*LAN, error) {
+	if o.Port == 0 {
+		o.Port = groupPort
+	}
+	if o.Verbose == nil {
+		o.Verbose = func(string, ...any) {}
+	}
+	stations, err := newStations(ctx, o.Listen.Unmap(), o.Port)
+	if err != nil {
+		return nil, fmt.Errorf("join local network: %w", err)
+	}
+	return &LAN{
+		listen:   o.Listen.Unmap(),
+		loopback: o.Loopback,
+		verbose:  o.Verbose,
+		stations: stations,
+		ended:    make(chan struct{}),
+		received: rate.NewLimiter(received, received),
+		replies:  rate.NewLimiter(replies, replies),
+		contents: make(map[*content]struct{}),
+		sent:     make(map[[nonceSize]byte]time.Time),
+	}, nil
+}
+
+// Run receives until ctx ends. Then it closes the sockets; Peers ends with it.
+func (l *LAN) Run(ctx context.Context) {
+	l.refresh()
+	var wg sync.WaitGroup
+	for _, s := range l.stations {
+		wg.Go(func() { l.receive(ctx, s, s.shared) })
+		wg.Go(func() { l.receive(ctx, s, s.own) })
+	}
+	<-ctx.Done()
+	close(l.ended)
+	for _, s := range l.stations {
+		s.close()
+	}
+	wg.Wait()
+}
+
+// Peers says hello for the content with that LAN key, and yields the addresses
+// of those who serve it as they are heard, the same ones again and again. Port
+// is where we serve it; with port 0 we only ask. It ends with ctx or Run.
+func (l *LAN) Peers(ctx context.Context, key [32]byte, port uint16) iter.Seq[netip.AddrPort] {
+	return func(yield func(netip.AddrPort) bool) {
+		c := &content{key: newTagger(key), port: port, found: make(chan netip.AddrPort, backlog)}
+		l.mu.Lock()
+		l.contents[c] = struct{}{}
+		l.mu.Unlock()
+		defer func() {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			delete(l.contents, c)
+		}()
+		ctx, cancel := context.WithCancel(ctx)
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		defer cancel()
+		wg.Go(func() { l.greet(ctx, c) })
+		for {
+			select {
+			case addr := <-c.found:
+				if !yield(addr) {
+					return
+				}
+			case <-ctx.Done():
+				return
+			case <-l.ended:
+				return
+			}
+		}
+	}
+}
+
+// greet says hello a few times, as multicast gets lost easily on wireless
+// networks, and then rarely.
+func (l *LAN) greet(ctx context.Context, c *content) {
+	waits := []time.Duration{500 * time.Millisecond, 1500 * time.Millisecond, 6 * time.Second, 5 * time.Minute}
+	for i := 0; ; i++ {
+		l.hello(c)
+		wait := waits[min(i, len(waits)-1)]
+		select {
+		case <-time.After(wait + mathrand.N(wait/5)): // so that nobody keeps step
+		case <-ctx.Done():
+			return
+		case <-l.ended:
+			return
+		}
+	}
+}
+
+// hello says hello once, by all interfaces.
+func (l *LAN) hello(c *content) {
+	l.sending.Lock()
+	defer l.sending.Unlock()
+	now := time.Now()
+	m := seal(hello, c.key, c.port, newNonce(), now)
+	l.remember(m.nonce(), now)
+	for _, k := range l.refresh() {
+		for _, s := range l.stations {
+			if !s.on(k) {
+				continue
+			}
+			if err := s.send(m, &k.Interface); err != nil {
+				l.verbose("lan: %v", err)
+			}
+		}
+	}
+}
+
+// newNonce is 16 random bytes.
+func newNonce() (n [nonceSize]byte) {
+	_, _ = rand.Read(n[:]) // never fails
+	return n
+}
+
+// remember notes a nonce of our own, and forgets those that have left the
+// window.
+func (l *LAN) remember(nonce [nonceSize]byte, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	maps.DeleteFunc(l.sent, func(_ [nonceSize]byte, at time.Time) bool {
+		return now.Sub(at) > 2*(window+1)*time.Minute
+	})
+	l.sent[nonce] = now
+}
+
+// refresh looks which interfaces there are by now, and joins the group on
+// those that are new.
+func (l *LAN) refresh() []link {
+	found, err := links(l.listen, l.loopback)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err != nil {
+		l.verbose("lan: %v", err)
+		return l.links
+	}
+	for _, k := range found {
+		if slices.ContainsFunc(l.links, func(known link) bool { return known.Index == k.Index }) {
+			continue
+		}
+		for _, s := range l.stations {
+			if !s.on(k) {
+				continue
+			}
+			if err := s.join.JoinGroup(&k.Interface, &s.group); err != nil {
+				l.verbose("lan: join group on %s: %v", k.Name, err)
+			}
+		}
+	}
+	l.links = found
+	return found
+}
+
+// receive handles what arrives at one of the station's sockets until Run ends.
+func (l *LAN) receive(ctx context.Context, s *station, socket net.PacketConn) {
+	var b [messageSize + 1]byte // one more tells what is too long
+	for {
+		n, addr, err := socket.ReadFrom(b[:])
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil { // a passing one: Windows tells of datagrams that were refused
+			select {
+			case <-time.After(5 * time.Millisecond):
+				continue
+			case <-ctx.Done():
+				return
+			}
+		}
+		if from, ok := addr.(*net.UDPAddr); ok && l.received.Allow() {
+			l.handle(s, b[:n], from.AddrPort(), time.Now())
+		}
+	}
+}
+
+// handle takes one datagram in.
+func (l *LAN) handle(s *station, datagram []byte, from netip.AddrPort, now time.Time) {
+	from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
+	m, ok := parse(datagram, now)
+	if !ok || !l.heeds(&m, from.Addr()) {
+		return
+	}
+	for _, c := range l.about(&m) {
+		if m.port() != 0 {
+			select {
+			case c.found <- netip.AddrPortFrom(from.Addr(), m.port()):
+			default: // the caller is slow; it will be heard of again
+			}
+		}
+		if m.kind() == hello && c.port != 0 && l.replies.Allow() {
+			answer := seal(reply, c.key, c.port, newNonce(), now)
+			if _, err := s.own.WriteTo(answer[:], net.UDPAddrFromAddrPort(from)); err != nil {
+				l.verbose("lan: reply to %v: %v", from, err)
+			}
+		}
+	}
+}
+
+// heeds tells whether a message from there counts: it is not our own, and
+// comes from a network we are on.
+func (l *LAN) heeds(m *message, from netip.Addr) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, own := l.sent[m.nonce()]; own {
+		return false
+	}
+	return slices.ContainsFunc(l.links, func(k link) bool {
+		return slices.ContainsFunc(k.networks, func(p netip.Prefix) bool { return p.Contains(from.WithZone("")) })
+	})
+}
+
+// about is the contents of ours that the message is about.
+func (l *LAN) about(m *message) (ours []*content) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for c := range l.contents {
+		if m.of(c.key) {
+			ours = append(ours, c)
+		}
+	}
+	return ours
+}

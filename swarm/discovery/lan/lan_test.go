@@ -1,0 +1,267 @@
+package lan
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// freePort is a UDP port that nobody uses just now.
+func freePort(t *testing.T) uint16 {
+	t.Helper()
+	c, err := net.ListenPacket("udp", ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	return uint16(c.LocalAddr().(*net.UDPAddr).Port)
+}
+
+// needLoopback skips a test where one cannot multicast by loopback, as on Linux
+// in IPv6.
+func needLoopback(t *testing.T, host netip.Addr) {
+	t.Helper()
+	stations, err := newStations(t.Context(), host, freePort(t))
+	if err != nil {
+		t.Skip(err)
+	}
+	defer stations[0].close()
+	lo, err := links(host, true)
+	if err != nil || len(lo) == 0 {
+		t.Skipf("no interface has %v: %v", host, err)
+	}
+	if err := stations[0].send(message{}, &lo[0].Interface); err != nil {
+		t.Skip(err)
+	}
+}
+
+// start joins the group on loopback until the test ends.
+func start(t *testing.T, host string, port uint16) *LAN {
+	t.Helper()
+	l, err := New(t.Context(), Options{Listen: netip.MustParseAddr(host), Port: port, Verbose: t.Logf})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() { l.Run(t.Context()) })
+	t.Cleanup(wg.Wait)
+	return l
+}
+
+// serve says hello until the test ends, and sends what it hears on.
+func serve(t *testing.T, l *LAN, key byte, port uint16) <-chan netip.AddrPort {
+	heard := make(chan netip.AddrPort, 64)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for addr := range l.Peers(t.Context(), keyOf(key), port) {
+			select {
+			case heard <- addr:
+			default:
+			}
+		}
+	})
+	t.Cleanup(wg.Wait)
+	return heard
+}
+
+// expect waits until want has been heard; anything in never is a failure.
+func expect(t *testing.T, heard <-chan netip.AddrPort, want netip.AddrPort, never uint16) {
+	t.Helper()
+	deadline := time.After(10 * time.Second)
+	for {
+		select {
+		case got := <-heard:
+			if got.Port() == never {
+				t.Errorf("heard %v", got)
+			}
+			if got == want {
+				return
+			}
+		case <-deadline:
+			t.Fatalf("did not hear of %v", want)
+		}
+	}
+}
+
+// TestFindEachOther is four processes of one host: two with one content, one
+// that only asks for it, and one with another content.
+func TestFindEachOther(t *testing.T) {
+	for _, host := range []string{"127.0.0.1", "::1"} {
+		t.Run(host, func(t *testing.T) {
+			needLoopback(t, netip.MustParseAddr(host))
+			port := freePort(t)
+			at := func(port uint16) netip.AddrPort {
+				return netip.AddrPortFrom(netip.MustParseAddr(host), port)
+			}
+			stranger := serve(t, start(t, host, port), 's', 7009)
+			one := serve(t, start(t, host, port), 'k', 7001)
+			two := serve(t, start(t, host, port), 'k', 7002)
+			asker := serve(t, start(t, host, port), 'k', 0)
+			expect(t, one, at(7002), 7009)
+			expect(t, two, at(7001), 7009)
+			expect(t, asker, at(7001), 7009)
+			expect(t, asker, at(7002), 7009)
+			if len(stranger) > 0 {
+				t.Errorf("the stranger heard %v", <-stranger)
+			}
+		})
+	}
+}
+
+// TestSeveralContents is one process with two contents, each found by those
+// who have it.
+func TestSeveralContents(t *testing.T) {
+	const host = "127.0.0.1"
+	needLoopback(t, netip.MustParseAddr(host))
+	port := freePort(t)
+	both := start(t, host, port)
+	serve(t, both, 'a', 7001)
+	serve(t, both, 'b', 7002)
+	a := serve(t, start(t, host, port), 'a', 7003)
+	b := serve(t, start(t, host, port), 'b', 7004)
+	expect(t, a, netip.MustParseAddrPort(host+":7001"), 7002)
+	expect(t, b, netip.MustParseAddrPort(host+":7002"), 7001)
+}
+
+func TestEndsWithRun(t *testing.T) {
+	l, err := New(t.Context(), Options{Listen: netip.MustParseAddr("127.0.0.1"), Port: freePort(t)})
+	if err != nil {
+		t.Skipf("this host cannot multicast: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { l.Run(ctx) })
+	wg.Go(func() {
+		for range l.Peers(t.Context(), keyOf('k'), 7001) {
+		}
+	})
+	cancel()
+	wg.Wait()
+	if len(l.contents) > 0 {
+		t.Error("Peers left its content behind")
+	}
+}
+
+// counter counts what is sent through it.
+type counter struct {
+	net.PacketConn
+	sent []net.Addr
+}
+
+func (c *counter) WriteTo(b []byte, to net.Addr) (int, error) {
+	c.sent = append(c.sent, to)
+	return len(b), nil
+}
+
+// fake is a LAN on 10.0.0.0/8 without sockets, with one content.
+func fake() (*LAN, *content, *station, *counter) {
+	c := &content{key: taggerOf('k'), port: 7001, found: make(chan netip.AddrPort, backlog)}
+	replied := &counter{}
+	l := &LAN{
+		links:    []link{{networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/8")}}},
+		contents: map[*content]struct{}{c: {}},
+		sent:     map[[nonceSize]byte]time.Time{{'o', 'w', 'n'}: time.Now()},
+		replies:  rate.NewLimiter(replies, replies),
+		verbose:  func(string, ...any) {},
+	}
+	return l, c, &station{own: replied}, replied
+}
+
+func TestHandle(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	from := netip.MustParseAddrPort("10.1.2.3:999")
+	mine, other := taggerOf('k'), taggerOf('x')
+	for _, test := range []struct {
+		name    string
+		message message
+		from    netip.AddrPort
+		heard   string
+		replied bool
+	}{
+		{"hello", seal(hello, mine, 7005, nonceOf(1), now), from, "10.1.2.3:7005", true},
+		{"a question", seal(hello, mine, 0, nonceOf(1), now), from, "", true},
+		{"reply", seal(reply, mine, 7005, nonceOf(1), now), from, "10.1.2.3:7005", false},
+		{"another content", seal(hello, other, 7005, nonceOf(1), now), from, "", false},
+		{"replayed an hour later", seal(hello, mine, 7005, nonceOf(1), now.Add(-time.Hour)), from, "", false},
+		{"our own", seal(hello, mine, 7005, [nonceSize]byte{'o', 'w', 'n'}, now), from, "", false},
+		{"from afar", seal(hello, mine, 7005, nonceOf(1), now), netip.MustParseAddrPort("8.8.8.8:999"), "", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			l, c, s, replied := fake()
+			l.handle(s, test.message[:], test.from, now)
+			var heard string
+			if len(c.found) > 0 {
+				heard = (<-c.found).String()
+			}
+			if heard != test.heard {
+				t.Errorf("heard %q, want %q", heard, test.heard)
+			}
+			if got := len(replied.sent) > 0; got != test.replied {
+				t.Errorf("replied %v, want %v", got, test.replied)
+			}
+			if len(replied.sent) > 0 && replied.sent[0].String() != test.from.String() {
+				t.Errorf("replied to %v", replied.sent[0])
+			}
+		})
+	}
+}
+
+// TestFlood checks that a flood of hellos costs few replies and no memory.
+func TestFlood(t *testing.T) {
+	l, c, s, replied := fake()
+	now := time.Now()
+	for i := range 1000 {
+		m := seal(hello, c.key, 7005, nonceOf(byte(i)), now)
+		l.handle(s, m[:], netip.MustParseAddrPort("10.1.2.3:999"), now)
+	}
+	if n := len(replied.sent); n < replies || n > 2*replies {
+		t.Errorf("%d replies to 1000 hellos, want about %d", n, replies)
+	}
+	if len(c.found) != backlog || len(l.sent) != 1 {
+		t.Errorf("%d peers and %d nonces wait", len(c.found), len(l.sent))
+	}
+}
+
+// TestForgetsNonces checks that nonces of our own are kept as long as their
+// messages count, and no longer.
+func TestForgetsNonces(t *testing.T) {
+	l, _, _, _ := fake()
+	begin := time.Unix(1_800_000_000, 0)
+	clear(l.sent)
+	for i := range 100 {
+		l.remember(nonceOf(byte(i)), begin.Add(time.Duration(i)*time.Minute))
+	}
+	if n := len(l.sent); n < window+1 || n > 2*(window+1)+1 {
+		t.Errorf("%d nonces of one a minute remembered", n)
+	}
+}
+
+func TestLinks(t *testing.T) {
+	all, err := links(netip.Addr{}, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	only, err := links(netip.MustParseAddr("127.0.0.1"), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(only) != 1 || only[0].Flags&net.FlagLoopback == 0 {
+		t.Errorf("the interfaces of 127.0.0.1 are %v", only)
+	}
+	without, err := links(netip.IPv4Unspecified(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(without) != len(all)-1 {
+		t.Errorf("%d interfaces with loopback, %d without", len(all), len(without))
+	}
+	none, err := links(netip.MustParseAddr("8.8.8.8"), true)
+	if err != nil || len(none) > 0 {
+		t.Errorf("the interfaces of a foreign address are %v, %v", none, err)
+	}
+}

@@ -1,0 +1,283 @@
+package swarm
+
+import (
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/shoal-dl/shoal/swarm/wire"
+)
+
+const (
+	mostServed = 8         // connections served at once, from DESIGN section 6
+	quantum    = 256 << 10 // bytes a host may be sent before it is the next one's turn
+	stallAfter = 3 * time.Second
+)
+
+// turns decides who is served: deficit round-robin over bytes, by host. While
+// several hosts want something, each has one connection served at a time, so
+// that opening more of them is of no use; and a connection that takes nothing
+// loses its place to those who do.
+type turns struct {
+	limit   *rate.Limiter // of all bytes served; nil for none
+	quantum int
+
+	mu      sync.Mutex
+	hosts   map[netip.Prefix]*turnHost // those with a connection in some turn
+	ring    []*turnHost                // those with one that waits; the first is next
+	serving []*turn
+	after   time.Time // no turn begins before: the limit is used up until then
+	timer   *time.Timer
+}
+
+// turnHost is a host that wants something.
+type turnHost struct {
+	key     netip.Prefix
+	deficit int     // bytes it may still be sent in this round
+	waiting []*turn // in the order of their turns
+	serving int     // connections being served
+	stalled int     // connections that lost their place, and are still sending
+}
+
+// turn is one connection's place among the others.
+type turn struct {
+	key  netip.Prefix
+	wake func() // tells that allowance has changed; must not block
+
+	// Guarded by turns.mu.
+	host     *turnHost // nil while it wants nothing
+	state    turnState
+	progress time.Time // of when it was last sent something
+}
+
+type turnState uint8
+
+const (
+	turnIdle turnState = iota
+	turnWaiting
+	turnServing
+	turnStalled
+)
+
+func newTurns(limit *rate.Limiter) *turns {
+	t := &turns{hosts: make(map[netip.Prefix]*turnHost), quantum: quantum}
+	if limit != nil && limit.Limit() != rate.Inf {
+		// A round of eight takes about a second, if that can be.
+		t.limit = limit
+		t.quantum = min(max(int(float64(limit.Limit())/mostServed), 4<<10), quantum)
+	}
+	return t
+}
+
+// block is the most bytes that one DATA should bring.
+func (t *turns) block() int { return min(t.quantum, wire.MaxBlock) }
+
+// newTurn returns the place of a connection to that host.
+func newTurn(host netip.Addr, wake func()) *turn {
+	host = host.Unmap().WithZone("")
+	bits := host.BitLen()
+	if host.Is6() {
+		bits = 64
+	}
+	key, _ := host.Prefix(bits) // the zero Prefix if there is no address: a host of its own kind
+	return &turn{key: key, wake: wake}
+}
+
+// ask tells that there is something to send to c. More than once is no harm.
+func (t *turns) ask(c *turn, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if c.state != turnIdle {
+		return
+	}
+	h := t.hosts[c.key]
+	if h == nil {
+		h = &turnHost{key: c.key}
+		t.hosts[c.key] = h
+	}
+	c.host = h
+	t.queue(c)
+	t.begin(now)
+}
+
+// allowance returns how many bytes c may be sent now; not positive means that it
+// is not its turn.
+func (t *turns) allowance(c *turn) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if c.state != turnServing {
+		return 0
+	}
+	return c.host.deficit
+}
+
+// spent tells that c was sent n bytes.
+func (t *turns) spent(c *turn, n int, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if c.host == nil {
+		return
+	}
+	c.progress = now
+	c.host.deficit -= n
+	switch {
+	case c.state == turnStalled:
+		// It has come back to life, and goes behind the others.
+		c.host.stalled--
+		t.queue(c)
+	case c.state == turnServing && c.host.deficit <= 0:
+		t.endTurn(c)
+	}
+	t.begin(now)
+}
+
+// endTurn makes way for the next, if there is one or the limit bids to wait.
+func (t *turns) endTurn(c *turn) {
+	if len(t.ring) == 0 && t.limit == nil {
+		c.host.deficit = t.quantum
+		return
+	}
+	t.stop(c)
+	t.queue(c)
+}
+
+// done tells that there is nothing to send to c now. It may come back any time.
+func (t *turns) done(c *turn, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	h := c.host
+	switch c.state {
+	case turnIdle:
+		return
+	case turnServing:
+		t.stop(c)
+		t.pay(-max(h.deficit, 0), now)
+		h.deficit = min(h.deficit, 0)
+	case turnStalled:
+		h.stalled--
+	case turnWaiting:
+		h.waiting = slices.DeleteFunc(h.waiting, func(o *turn) bool { return o == c })
+		if len(h.waiting) == 0 {
+			t.ring = slices.DeleteFunc(t.ring, func(o *turnHost) bool { return o == h })
+		}
+	}
+	c.state, c.host = turnIdle, nil
+	if len(h.waiting) == 0 && h.serving == 0 && h.stalled == 0 {
+		delete(t.hosts, h.key)
+	}
+	t.begin(now)
+}
+
+// watch takes the place from those who have not taken a byte for a while.
+func (t *turns) watch(now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, c := range slices.Clone(t.serving) {
+		if now.Sub(c.progress) > stallAfter {
+			t.stop(c)
+			c.state = turnStalled
+			c.host.stalled++
+		}
+	}
+	t.begin(now)
+}
+
+// close forgets a turn that is still to begin.
+func (t *turns) close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.timer != nil {
+		t.timer.Stop()
+	}
+}
+
+// queue puts c behind the others of its host, and its host behind the others.
+func (t *turns) queue(c *turn) {
+	c.state = turnWaiting
+	c.host.waiting = append(c.host.waiting, c)
+	if len(c.host.waiting) == 1 {
+		t.ring = append(t.ring, c.host)
+	}
+}
+
+// stop ends that c is being served.
+func (t *turns) stop(c *turn) {
+	t.serving = slices.DeleteFunc(t.serving, func(o *turn) bool { return o == c })
+	c.host.serving--
+}
+
+// pay lets no turn begin until n more bytes would have gone out within the limit;
+// fewer than none are paid back.
+func (t *turns) pay(n int, now time.Time) {
+	if t.limit == nil || n == 0 {
+		return
+	}
+	if t.after.Before(now) {
+		t.after = now
+	}
+	t.after = t.after.Add(time.Duration(float64(n) / float64(t.limit.Limit()) * float64(time.Second)))
+}
+
+// begin starts all turns that may start now.
+func (t *turns) begin(now time.Time) {
+	for len(t.ring) > 0 && len(t.serving) < mostServed {
+		if now.Before(t.after) {
+			t.later(t.after.Sub(now))
+			return
+		}
+		i := slices.IndexFunc(t.ring, t.mayBegin)
+		if i < 0 {
+			return
+		}
+		h := t.ring[i]
+		t.ring = slices.Delete(t.ring, i, i+1)
+		if h.deficit <= 0 {
+			h.deficit += t.quantum
+			t.pay(t.quantum, now)
+		}
+		if h.deficit <= 0 { // its last turn took more than one round's worth
+			t.ring = append(t.ring, h)
+			continue
+		}
+		t.serve(h, now)
+	}
+}
+
+// mayBegin tells whether one more connection of h may be served.
+func (t *turns) mayBegin(h *turnHost) bool {
+	if h.serving == 0 {
+		return true
+	}
+	for _, o := range t.hosts {
+		if o != h && (o.serving > 0 || len(o.waiting) > 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// serve begins the turn of the first of h, which is out of the ring, and puts h
+// back if others of it wait.
+func (t *turns) serve(h *turnHost, now time.Time) {
+	c := h.waiting[0]
+	h.waiting = slices.Delete(h.waiting, 0, 1)
+	if len(h.waiting) > 0 {
+		t.ring = append(t.ring, h)
+	}
+	c.state, c.progress = turnServing, now
+	h.serving++
+	t.serving = append(t.serving, c)
+	c.wake()
+}
+
+// later calls begin again after a while.
+func (t *turns) later(wait time.Duration) {
+	if t.timer == nil {
+		t.timer = time.AfterFunc(wait, func() { t.watch(time.Now()) })
+		return
+	}
+	t.timer.Reset(wait)
+}

@@ -1,0 +1,181 @@
+package swarm
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/shoal-dl/shoal/swarm/wire"
+)
+
+const (
+	// HAVE and FETCHING wait for more of them so long, and longer the more
+	// neighbours there are to tell.
+	tellEvery = 50 * time.Millisecond
+	tellEach  = 5 * time.Millisecond
+
+	checkEvery = 10 * time.Second
+	pingAfter  = 45 * time.Second // of silence
+	deadAfter  = 2 * time.Minute  // of silence
+	stuckAfter = time.Minute      // with a Write that does not end
+)
+
+var (
+	errDuplicate = errors.New("there is another connection to the same peer")
+	errIdle      = errors.New("nothing was heard from the peer for too long")
+	errStuck     = errors.New("the peer does not read")
+	errUseless   = errors.New("neither end needs the other, and others do")
+	errFull      = errors.New("there are neighbours enough")
+	errBanned    = errors.New("the peer is banned")
+)
+
+// meet runs a connection to a peer from the end of its handshake to its own.
+func (s *Swarm) meet(p *Peer) error {
+	if err, bye := s.admit(p); err != nil {
+		p.refuse(bye)
+		return err
+	}
+	defer s.dismiss(p)
+	s.node.options.Verbose("peer %v has joined", p.addr)
+	p.run()
+	s.node.options.Verbose("peer %v has left: %v", p.addr, p.ended())
+	return nil
+}
+
+// admit makes p a neighbour, or says why not.
+func (s *Swarm) admit(p *Peer) (error, wire.ByeReason) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.left:
+		return errLeft, wire.ByeDone
+	case s.book.Banned(p.addr.Addr()):
+		return errBanned, wire.ByeBanned
+	}
+	if o := s.sameNode(p); o != nil {
+		if !s.prefers(p, o) {
+			return errDuplicate, wire.ByeDuplicate
+		}
+		o.close(errDuplicate, wire.ByeDuplicate)
+	} else if len(s.peers) >= neighboursMost && !s.evict() {
+		return errFull, wire.ByeFull
+	}
+	s.peers = append(s.peers, p)
+	if p.listens.Port() != 0 {
+		s.book.Connected(p.listens)
+		s.crowdNews.Add(1)
+		signal(s.dirty)
+	}
+	return nil, 0
+}
+
+// sameNode returns the live connection to the same node, if there is one.
+func (s *Swarm) sameNode(p *Peer) *Peer {
+	for _, o := range s.peers {
+		if o.conn.Peer().Node == p.conn.Peer().Node && o.ended() == nil {
+			return o
+		}
+	}
+	return nil
+}
+
+// prefers tells which of two connections between the same nodes stays: the one
+// that the lower node opened, so that both ends keep the same; else the older.
+func (s *Swarm) prefers(p, old *Peer) bool {
+	us, them := s.node.endpoint.Node(), p.conn.Peer().Node
+	oursWins := bytes.Compare(us[:], them[:]) < 0
+	return p.dialled != old.dialled && p.dialled == oursWins
+}
+
+// evict closes a connection between two ends that both have everything.
+func (s *Swarm) evict() bool {
+	if !s.have.All() {
+		return false
+	}
+	for _, p := range s.peers {
+		if p.complete() && p.ended() == nil {
+			p.close(errUseless, wire.ByeDone)
+			return true
+		}
+	}
+	return false
+}
+
+// dismiss ends that p is a neighbour.
+func (s *Swarm) dismiss(p *Peer) {
+	s.mu.Lock()
+	s.peers = slices.DeleteFunc(s.peers, func(o *Peer) bool { return o == p })
+	s.mu.Unlock()
+	s.release(p.listens)
+	s.crowdNews.Add(1)
+	signal(s.news)
+	signal(s.room)
+}
+
+// greeted notes that it is known what p has: it counts among Peers now.
+func (s *Swarm) greeted(*Peer) { signal(s.news) }
+
+// refuse tells a peer that it cannot stay, and who else there is.
+func (p *Peer) refuse(bye wire.ByeReason) {
+	defer p.stream.Close()
+	p.close(errFull, bye)
+	if err := p.greet(); err != nil {
+		return
+	}
+	if bye == wire.ByeFull {
+		others, _ := p.tellPeers(nil)
+		if p.conn.Write(others) != nil {
+			return
+		}
+	}
+	_ = p.sayBye() // the best that can be done
+}
+
+// source tells whether anything may be had from p.
+func (p *Peer) source() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.have != nil && p.serves && p.cause == nil
+}
+
+// complete tells whether p needs nothing.
+func (p *Peer) complete() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.have != nil && p.have.All()
+}
+
+// keepAlive finds out which neighbours are dead.
+func (s *Swarm) keepAlive(ctx context.Context) {
+	clock := time.NewTicker(checkEvery)
+	defer clock.Stop()
+	for {
+		select {
+		case <-clock.C:
+		case <-ctx.Done():
+			return
+		}
+		s.mu.Lock()
+		peers := slices.Clone(s.peers)
+		s.mu.Unlock()
+		for _, p := range peers {
+			p.check()
+		}
+	}
+}
+
+// check pings or closes a silent connection.
+func (p *Peer) check() {
+	switch quiet := p.stream.quiet(); {
+	case p.stream.stuck() > stuckAfter:
+		p.close(errStuck, wire.ByeIdle)
+	case quiet > deadAfter:
+		p.close(errIdle, wire.ByeIdle)
+	case quiet > pingAfter:
+		if err := p.say(wire.Ping{Nonce: p.down.ping(p.stream.age())}.Append); err != nil {
+			p.close(err, byeFor(err))
+		}
+	}
+}

@@ -1,0 +1,209 @@
+package swarm
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/shoal-dl/shoal/swarm/discovery/dht"
+	"github.com/shoal-dl/shoal/swarm/discovery/lan"
+	"github.com/shoal-dl/shoal/swarm/wire"
+)
+
+// Node is this process as others see it: one port, any number of contents.
+type Node struct {
+	options  Options
+	sockets  sockets
+	endpoint *wire.Endpoint
+	turns    *turns
+	gate     gate
+	blocks   pool // for those that come in
+	runs     pool // of blocks, for those that go out
+
+	uploaded  atomic.Int64
+	exhausted chan struct{} // closed when MaxUpload is reached
+	exhaust   func()
+
+	joined chan struct{} // capacity 1: there are waiting swarms
+
+	mu      sync.Mutex
+	waiting []*Swarm // joined and not yet started
+	swarms  []*Swarm // running
+	ended   bool
+
+	// Both are made by Run for the first content that may use them.
+	dht *dht.DHT
+	lan *lan.LAN
+}
+
+// New opens the sockets at once, and sends nothing. Its errors are local, such
+// as a port that is in use. Run must be called: it alone closes the sockets.
+func New(o Options) (*Node, error) {
+	if o.Timeout == 0 {
+		o.Timeout = defaultTimeout
+	}
+	if o.Verbose == nil {
+		o.Verbose = func(string, ...any) {}
+	}
+	s, err := openSockets(&o)
+	if err != nil {
+		return nil, err
+	}
+	endpoint, err := wire.NewEndpoint(s.port)
+	if err != nil {
+		s.close()
+		return nil, fmt.Errorf("make node: %w", err)
+	}
+	n := &Node{
+		options: o, sockets: s, endpoint: endpoint,
+		turns:     newTurns(o.LimitUp),
+		blocks:    pool{size: wire.MaxBlock},
+		runs:      pool{size: quantum},
+		exhausted: make(chan struct{}),
+		joined:    make(chan struct{}, 1),
+	}
+	n.exhaust = sync.OnceFunc(func() { close(n.exhausted) })
+	return n, nil
+}
+
+// Port is the TCP port at which peers are accepted, 0 if they are not.
+func (n *Node) Port() uint16 { return n.sockets.port }
+
+// Run does everything, until ctx ends. It returns when all goroutines of the
+// node and its swarms have ended, and the sockets are closed.
+func (n *Node) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var running sync.WaitGroup
+	if l := n.sockets.tcp; l != nil {
+		running.Go(func() { n.accept(ctx, l) })
+	}
+	running.Go(func() { n.watchTurns(ctx) })
+	for {
+		for _, s := range n.takeWaiting() {
+			n.discover(ctx, s, &running)
+			running.Go(func() { n.run(ctx, s) })
+		}
+		select {
+		case <-n.joined:
+			continue
+		case <-ctx.Done():
+		}
+		break
+	}
+	n.end()
+	n.sockets.close()
+	running.Wait()
+	n.turns.close()
+	return ctx.Err()
+}
+
+// Join enters the swarm of a content, which must not be joined already. It may
+// be called before Run and at any time after.
+func (n *Node) Join(c Content) *Swarm {
+	s := newSwarm(n, c)
+	n.mu.Lock()
+	if n.ended {
+		close(s.ended)
+	} else {
+		n.waiting = append(n.waiting, s)
+	}
+	n.mu.Unlock()
+	signal(n.joined)
+	return s
+}
+
+// takeWaiting returns the swarms to be started.
+func (n *Node) takeWaiting() []*Swarm {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	s := n.waiting
+	n.waiting = nil
+	n.swarms = append(n.swarms, s...)
+	return s
+}
+
+// run runs a swarm until it is left.
+func (n *Node) run(ctx context.Context, s *Swarm) {
+	s.run(ctx)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.swarms = slices.DeleteFunc(n.swarms, func(o *Swarm) bool { return o == s })
+}
+
+// end leaves nothing to be started.
+func (n *Node) end() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.ended = true
+	for _, s := range n.waiting {
+		close(s.ended)
+	}
+	n.waiting = nil
+}
+
+// forget drops a swarm that was never started, and tells whether it was so.
+func (n *Node) forget(s *Swarm) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	i := slices.Index(n.waiting, s)
+	if i < 0 {
+		return false
+	}
+	n.waiting = slices.Delete(n.waiting, i, i+1)
+	close(s.ended)
+	return true
+}
+
+// each calls f with all running swarms.
+func (n *Node) each(f func(*Swarm)) {
+	n.mu.Lock()
+	all := slices.Clone(n.swarms)
+	n.mu.Unlock()
+	for _, s := range all {
+		f(s)
+	}
+}
+
+// sent counts bytes of blocks that went out, and ends sharing when they are
+// enough.
+func (n *Node) sent(bytes int64) {
+	if total := n.uploaded.Add(bytes); n.options.MaxUpload > 0 && total >= n.options.MaxUpload {
+		n.exhaust()
+	}
+}
+
+// mayShare tells whether the user's limit lets us share, still.
+func (n *Node) mayShare() bool {
+	select {
+	case <-n.exhausted:
+		return false
+	default:
+		return n.options.Share
+	}
+}
+
+// watchTurns keeps who takes nothing from holding up the others.
+func (n *Node) watchTurns(ctx context.Context) {
+	clock := time.NewTicker(time.Second)
+	defer clock.Stop()
+	for {
+		select {
+		case now := <-clock.C:
+			n.turns.watch(now)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// signal wakes whoever receives from a channel of capacity 1.
+func signal(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,132 @@
+package swarm
+
+import (
+	"bytes"
+	"context"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/bits-and-blooms/bitset"
+
+	"github.com/shoal-dl/shoal/verify"
+)
+
+// content is what a test's swarm is about.
+type content struct {
+	*verify.Manifest
+	bytes []byte
+}
+
+// newContent makes content of size random bytes, or of compressible ones.
+func newContent(tb testing.TB, size int, pieceSize int64, text bool) *content {
+	tb.Helper()
+	data := make([]byte, size)
+	random := rand.NewChaCha8([32]byte{7})
+	_, _ = random.Read(data)
+	if text {
+		for i := range data {
+			data[i] = "etaoin shrdlu\n\n\n"[data[i]&15]
+		}
+	}
+	path := filepath.Join(tb.TempDir(), "content")
+	if err := os.WriteFile(path, data, 0o666); err != nil {
+		tb.Fatal(err)
+	}
+	m, err := verify.Create(tb.Context(), path, verify.CreateOptions{PieceSize: pieceSize, Discovery: []string{verify.DiscoveryLAN}})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return &content{m, data}
+}
+
+// piece returns the right bytes.
+func (c *content) piece(i int) []byte {
+	at := int64(i) * c.PieceSize
+	return c.bytes[at:min(at+c.PieceSize, int64(len(c.bytes)))]
+}
+
+// read is a Content.Read of all of it.
+func (c *content) read(piece int, off int64, buf []byte) error {
+	copy(buf, c.piece(piece)[off:])
+	return nil
+}
+
+// all is the set of all pieces.
+func (c *content) all() *bitset.BitSet { return bitset.New(uint(c.NumPieces())).SetAll() }
+
+// seed is a Content that has everything.
+func (c *content) seed() Content {
+	return Content{Manifest: c.Manifest, Have: c.all(), Read: c.read}
+}
+
+// runNode runs a node until the test ends.
+func runNode(tb testing.TB, o Options) *Node {
+	tb.Helper()
+	n, err := New(o)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(tb.Context())
+	var running sync.WaitGroup
+	running.Go(func() { _ = n.Run(ctx) })
+	tb.Cleanup(func() { stop(); running.Wait() })
+	return n
+}
+
+// firstPeer waits for a source.
+func firstPeer(tb testing.TB, s *Swarm) *Peer {
+	tb.Helper()
+	for {
+		if p := s.Peers(); len(p) > 0 {
+			return p[0]
+		}
+		select {
+		case <-s.News():
+		case <-tb.Context().Done():
+			tb.Fatal("no peer came")
+		}
+	}
+}
+
+// lease is one of the given pieces, with memory without end.
+func lease(pieces ...int) Lease {
+	return Lease{
+		Pieces:   pieces,
+		Buffer:   func(_ context.Context, n int) ([]byte, error) { return make([]byte, n), nil },
+		Received: func(int) {},
+	}
+}
+
+func upTo(n int) []int {
+	pieces := make([]int, n)
+	for i := range pieces {
+		pieces[i] = i
+	}
+	return pieces
+}
+
+func TestLoopback(t *testing.T) {
+	c := newContent(t, 10<<20+12345, 256<<10, false)
+	a := runNode(t, Options{Listen: "127.0.0.1:0", Share: true, Client: "shoal a"})
+	a.Join(c.seed())
+	b := runNode(t, Options{Listen: "127.0.0.1:0", Share: true, Client: "shoal b"})
+	s := b.Join(Content{Manifest: c.Manifest, Read: c.read, Peers: []string{a.sockets.tcp.Addr().String()}})
+	p := firstPeer(t, s)
+	var got []int
+	for raw, err := range p.Pieces(t.Context(), lease(upTo(c.NumPieces())...)) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(raw.Data, c.piece(raw.Piece)) {
+			t.Fatalf("piece %d is wrong", raw.Piece)
+		}
+		got = append(got, raw.Piece)
+	}
+	if !slices.Equal(got, upTo(c.NumPieces())) {
+		t.Errorf("got %v", got)
+	}
+}

@@ -1,0 +1,107 @@
+package swarm
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/shoal-dl/shoal/swarm/wire"
+)
+
+const (
+	reportEvery = 50 * time.Millisecond // how often a lease's owner is told of bytes, between pieces
+	busyPause   = time.Second           // how long to leave a peer alone that is busy
+)
+
+// takeData reads a block and puts it where it belongs. It runs in the reader's
+// goroutine, which never waits for memory: there is some for all that was asked
+// for.
+func (p *Peer) takeData(f *wire.Data) error {
+	buf := p.swarm.node.blocks.get()
+	defer p.swarm.node.blocks.put(buf)
+	// Not straight into the piece: its memory may be taken back while the
+	// reader waits for the rest of a block.
+	block := (*buf)[:f.Size]
+	if err := p.conn.ReadBlock(block); err != nil {
+		return err
+	}
+	d, now := &p.down, time.Now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	r := d.requests[f.ID]
+	if r == nil || f.Offset != r.offset || f.Size > r.left {
+		return breachf("read DATA: it was not asked for")
+	}
+	d.moved = now
+	d.rate.add(f.Size, now)
+	if r.lease != nil {
+		r.deliver(block, now)
+	}
+	d.settle(f.ID, r, f.Size, now)
+	return p.askMore(now)
+}
+
+// deliver puts a block into its piece, and tells the lease's owner what he must
+// know.
+func (r *request) deliver(block []byte, now time.Time) {
+	l := r.lease
+	copy(r.part.buf[r.offset:], block)
+	r.part.got += len(block)
+	l.received += len(block)
+	switch {
+	case r.part.got == len(r.part.buf):
+		l.rouse()
+	case now.Sub(l.reported) >= reportEvery:
+		signal(l.wake)
+	}
+}
+
+// takeReject ends a request, and with it the lease.
+func (p *Peer) takeReject(f *wire.Reject) error {
+	d, now := &p.down, time.Now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	r := d.requests[f.ID]
+	if r == nil {
+		return breachf("read REJECT: it was not asked for")
+	}
+	d.settle(f.ID, r, r.left, now)
+	if r.lease != nil {
+		r.lease.fail(rejection(r.piece, f.Reason))
+	}
+	switch f.Reason {
+	case wire.RejectMissing, wire.RejectFailed:
+		p.lacks(r.piece)
+	case wire.RejectUnshared:
+		p.unshared()
+	}
+	return p.askMore(now)
+}
+
+// rejection is what the owner of a lease is told of a REJECT.
+func rejection(piece int, reason wire.RejectReason) *Error {
+	e := &Error{Err: fmt.Errorf("fetch piece %d: the peer rejects it: %v", piece, reason)}
+	switch reason {
+	case wire.RejectBusy:
+		e.RetryAfter = busyPause
+	case wire.RejectUnshared:
+		e.Lasting = true
+	}
+	return e
+}
+
+// askMore sees to it that enough is asked ahead. The caller holds down.mu.
+func (p *Peer) askMore(now time.Time) error {
+	d := &p.down
+	if !d.hungry() {
+		return nil
+	}
+	if d.unasked() {
+		return p.say(func(frames []byte) []byte { return d.ask(frames, now) })
+	}
+	for _, l := range d.leases {
+		if len(l.left) > 0 {
+			signal(l.wake) // to bring memory
+		}
+	}
+	return nil
+}

@@ -1,0 +1,52 @@
+package swarm
+
+import (
+	"slices"
+	"time"
+)
+
+// Stats is what a swarm looks like now.
+type Stats struct {
+	Uploaded  int64     // bytes of blocks sent to peers, as they travelled
+	Peers     int       // neighbours
+	LastAsked time.Time // when a neighbour last asked for something; zero if none ever did
+	Table     []PeerStats
+}
+
+// PeerStats is what one neighbour looks like now.
+type PeerStats struct {
+	Name     string  // its address
+	LAN      bool    // see Peer.LAN
+	Client   string  // the program's name and version, as it says
+	Have     int     // pieces that can be had from it
+	Down, Up float64 // bytes a second from it and to it, lately
+}
+
+// Stats returns a snapshot.
+func (s *Swarm) Stats() Stats {
+	s.mu.Lock()
+	peers := slices.Clone(s.peers)
+	s.mu.Unlock()
+	st := Stats{Uploaded: s.uploaded.Load(), Peers: len(peers)}
+	if asked := s.asked.Load(); asked != nil {
+		st.LastAsked = *asked
+	}
+	for _, p := range peers {
+		st.Table = append(st.Table, p.stats())
+	}
+	return st
+}
+
+func (p *Peer) stats() PeerStats {
+	st := PeerStats{Name: p.Name(), LAN: p.lan}
+	p.mu.Lock()
+	st.Client = p.client
+	if p.have != nil {
+		st.Have = int(p.have.Count())
+	}
+	p.mu.Unlock()
+	now := time.Now()
+	st.Down = p.down.pace(now)
+	st.Up = p.up.pace(now)
+	return st
+}

@@ -1,0 +1,96 @@
+package swarm
+
+import (
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// lastWords is how long a BYE may take.
+const lastWords = 500 * time.Millisecond
+
+// stream is a connection to a peer below the wire: it obeys the limit for what
+// comes in, and knows whether anything moves.
+type stream struct {
+	net.Conn
+	limit *rate.Limiter // of what is read; nil for none
+	began time.Time
+
+	once   sync.Once
+	hungUp chan struct{} // closed by hangUp
+
+	// Durations since began, in nanoseconds, as no clock goes back.
+	lastRead atomic.Int64 // of the last byte
+	writing  atomic.Int64 // since when a Write has been waiting; 0 if none is
+	blocked  atomic.Int64 // in all Writes together
+}
+
+func newStream(nc net.Conn, limit *rate.Limiter) *stream {
+	setUnsent(nc)
+	return &stream{Conn: nc, limit: limit, began: time.Now(), hungUp: make(chan struct{})}
+}
+
+// Read implements io.Reader.
+func (s *stream) Read(p []byte) (int, error) {
+	if s.limit != nil {
+		p = p[:min(len(p), max(s.limit.Burst(), 1))]
+	}
+	n, err := s.Conn.Read(p)
+	if n > 0 {
+		s.lastRead.Store(int64(s.age()))
+	}
+	if s.limit != nil && n > 0 {
+		// To be late with the next bytes is what slows the sender down.
+		s.sleep(s.limit.ReserveN(time.Now(), n).Delay())
+	}
+	return n, err
+}
+
+// sleep waits, or until hangUp.
+func (s *stream) sleep(d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-s.hungUp:
+	}
+}
+
+// hangUp ends all reading, and writing after a moment for the last words.
+func (s *stream) hangUp() {
+	s.once.Do(func() {
+		close(s.hungUp)
+		_ = s.SetReadDeadline(time.Now())
+		_ = s.SetWriteDeadline(time.Now().Add(lastWords))
+	})
+}
+
+// Write implements io.Writer.
+func (s *stream) Write(p []byte) (int, error) {
+	start := s.age()
+	s.writing.Store(max(int64(start), 1))
+	n, err := s.Conn.Write(p)
+	s.writing.Store(0)
+	s.blocked.Add(int64(s.age() - start))
+	return n, err
+}
+
+// age is how long the stream has been there.
+func (s *stream) age() time.Duration { return time.Since(s.began) }
+
+// quiet is how long no byte has come.
+func (s *stream) quiet() time.Duration { return s.age() - time.Duration(s.lastRead.Load()) }
+
+// stuck is how long the Write under way has been waiting.
+func (s *stream) stuck() time.Duration {
+	if since := s.writing.Load(); since != 0 {
+		return s.age() - time.Duration(since)
+	}
+	return 0
+}

@@ -1,0 +1,196 @@
+package swarm
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/shoal-dl/shoal/swarm/wire"
+)
+
+// requestsMost is how many requests of one peer may wait, however small.
+const requestsMost = 1024
+
+// upload is what one peer has asked of us.
+type upload struct {
+	turn *turn
+
+	mu    sync.Mutex
+	queue []wire.Request // what is left of them, first come first
+	bytes int
+	rate  meter
+}
+
+// takeRequest queues a request, or rejects it.
+func (p *Peer) takeRequest(r wire.Request) error {
+	now := time.Now()
+	if reason := p.refusal(r); reason != 0 {
+		return p.say(wire.Reject{ID: r.ID, Reason: reason}.Append)
+	}
+	u := &p.up
+	u.mu.Lock()
+	busy := u.bytes+r.Length > window || len(u.queue) == requestsMost
+	if !busy {
+		u.queue = append(u.queue, r)
+		u.bytes += r.Length
+	}
+	u.mu.Unlock()
+	if busy {
+		return p.say(wire.Reject{ID: r.ID, Reason: wire.RejectBusy}.Append)
+	}
+	p.swarm.asked.Store(&now)
+	p.swarm.node.turns.ask(u.turn, now)
+	return nil
+}
+
+// refusal is why a request cannot be answered, or 0.
+func (p *Peer) refusal(r wire.Request) wire.RejectReason {
+	switch s := p.swarm; {
+	case !s.shares():
+		return wire.RejectUnshared
+	case !s.has(r.Piece), r.Offset+r.Length > s.manifest.Span(r.Piece).Size:
+		return wire.RejectMissing
+	}
+	return 0
+}
+
+// takeCancel drops a request that is still waiting.
+func (p *Peer) takeCancel(id uint32) error {
+	u := &p.up
+	u.mu.Lock()
+	i := slices.IndexFunc(u.queue, func(r wire.Request) bool { return r.ID == id })
+	if i >= 0 {
+		u.bytes -= u.queue[i].Length
+		u.queue = slices.Delete(u.queue, i, i+1)
+	}
+	u.mu.Unlock()
+	if i < 0 {
+		return nil // it has been answered
+	}
+	return p.say(wire.Reject{ID: id, Reason: wire.RejectCancelled}.Append)
+}
+
+// run is a range of a piece that is sent at once, and the requests it answers.
+type run struct {
+	piece, offset, size int
+	parts               []wire.Data
+}
+
+// take takes requests off the queue that can be answered by one read, of most
+// bytes at most, and in DATA of block bytes at most.
+func (u *upload) take(most, block int) (r run) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	done := 0
+	for i := range u.queue {
+		q := &u.queue[i]
+		if r.size == 0 {
+			r.piece, r.offset = q.Piece, q.Offset
+		}
+		n := min(q.Length, block)
+		if q.Piece != r.piece || q.Offset != r.offset+r.size || r.size > 0 && r.size+n > most {
+			break
+		}
+		r.parts = append(r.parts, wire.Data{ID: q.ID, Offset: q.Offset, Size: n})
+		r.size += n
+		q.Offset += n
+		q.Length -= n
+		if q.Length > 0 {
+			break
+		}
+		done++
+	}
+	u.queue = slices.Delete(u.queue, 0, done)
+	u.bytes -= r.size
+	return r
+}
+
+// waiting tells whether there is anything to answer.
+func (u *upload) waiting() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.queue) > 0
+}
+
+// serve answers some requests if it is the peer's turn. It tells whether it might
+// go on at once.
+func (p *Peer) serve() (more bool, err error) {
+	turns, u := p.swarm.node.turns, &p.up
+	most := turns.allowance(u.turn)
+	if most <= 0 {
+		return false, nil
+	}
+	r := u.take(min(most, quantum), turns.block())
+	if r.size == 0 {
+		turns.done(u.turn, time.Now())
+		if u.waiting() { // it came in between
+			turns.ask(u.turn, time.Now())
+		}
+		return false, nil
+	}
+	n, err := p.send(r)
+	turns.spent(u.turn, n, time.Now())
+	return true, err
+}
+
+// send reads a run from our disk and sends it. It returns the bytes that travel.
+func (p *Peer) send(r run) (int, error) {
+	s := p.swarm
+	buf := s.node.runs.get()
+	defer s.node.runs.put(buf)
+	block := (*buf)[:r.size]
+	if err := s.read(r.piece, int64(r.offset), block); err != nil {
+		s.node.options.Verbose("cannot serve piece %d: %v", r.piece, err)
+		return 0, p.fail(r)
+	}
+	sent := 0
+	for _, d := range r.parts {
+		n, err := p.sendBlock(d, block[:d.Size])
+		if err != nil {
+			return sent, err
+		}
+		sent += n
+		block = block[d.Size:]
+	}
+	p.up.count(sent)
+	s.sent(int64(sent))
+	return sent, nil
+}
+
+// sendBlock sends one DATA, compressed if that is worth while.
+func (p *Peer) sendBlock(d wire.Data, block []byte) (int, error) {
+	return len(block), p.conn.WriteData(d, block)
+}
+
+// fail rejects what could not be read.
+func (p *Peer) fail(r run) error {
+	u := &p.up
+	for _, d := range r.parts {
+		u.mu.Lock()
+		// What is left of a request that was being answered in parts.
+		if len(u.queue) > 0 && u.queue[0].ID == d.ID {
+			u.bytes -= u.queue[0].Length
+			u.queue = slices.Delete(u.queue, 0, 1)
+		}
+		u.mu.Unlock()
+		if err := p.say(wire.Reject{ID: d.ID, Reason: wire.RejectFailed}.Append); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pace is how many bytes a second are sent.
+func (u *upload) pace(now time.Time) float64 {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.rate.add(0, now)
+	return u.rate.rate
+}
+
+// count counts bytes that were sent.
+func (u *upload) count(n int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.rate.add(n, time.Now())
+}
