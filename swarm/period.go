@@ -1,0 +1,61 @@
+package swarm
+
+import (
+	"context"
+	"time"
+)
+
+// Period is how long a complete content is served. The first of its limits to
+// be reached ends it.
+type Period struct {
+	Time  time.Duration // from now; negative means no limit
+	Idle  time.Duration // without anybody asking; 0 means no limit
+	Ratio float64       // bytes sent by those of the content; 0 means no limit
+}
+
+// look is how often the limits are looked at.
+const look = 250 * time.Millisecond
+
+// Serve waits until the period is over, sharing has come to its end, or ctx
+// ends. It calls tell at once and then every second with when the period ends
+// at the latest, the zero time if that is never, and what goes on.
+func (s *Swarm) Serve(ctx context.Context, p Period, tell func(until time.Time, st Stats)) {
+	if p.Time == 0 || !s.serves {
+		return
+	}
+	begun := time.Now()
+	var until time.Time
+	if p.Time > 0 {
+		until = begun.Add(p.Time)
+	}
+	clock := time.NewTicker(look)
+	defer clock.Stop()
+	for told := (time.Time{}); ; {
+		st, now := s.Stats(), time.Now()
+		if now.Sub(told) >= time.Second {
+			told = now
+			tell(until, st)
+		}
+		if s.over(p, begun, now, st) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-clock.C:
+		}
+	}
+}
+
+// over tells whether a limit is reached.
+func (s *Swarm) over(p Period, begun, now time.Time, st Stats) bool {
+	idle := now.Sub(begun)
+	if st.LastAsked.After(begun) {
+		idle = now.Sub(st.LastAsked)
+	}
+	size, most := float64(s.manifest.Size()), s.node.options.MaxUpload
+	return p.Time > 0 && now.Sub(begun) >= p.Time ||
+		p.Idle > 0 && idle >= p.Idle ||
+		p.Ratio > 0 && float64(st.Uploaded) >= p.Ratio*size ||
+		most > 0 && st.Uploaded >= most
+}
