@@ -113,8 +113,9 @@ func open(ctx context.Context, f *File, o Options) (*File, error) {
 	return f, nil
 }
 
-// begin finds out what f has, records it and makes the part. It touches
-// nothing before all that can be refused has been.
+// begin finds out what f has, records it and makes the part. But for another
+// content's files, which Overwrite gives up, it touches nothing before all that
+// can be refused has been.
 func (f *File) begin(ctx context.Context, o Options) error {
 	old, err := f.journal.recall(f.m, f.origin.Raw)
 	if err != nil {
