@@ -11,24 +11,28 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/adrg/xdg"
 	"github.com/bits-and-blooms/bitset"
 	"golang.org/x/term"
+	"golang.org/x/time/rate"
 
 	"github.com/shoal-dl/shoal/fetch"
 	"github.com/shoal-dl/shoal/fetch/argv"
 	"github.com/shoal-dl/shoal/fetch/demo"
 	"github.com/shoal-dl/shoal/fetch/report"
 	"github.com/shoal-dl/shoal/resume"
+	"github.com/shoal-dl/shoal/swarm"
 	"github.com/shoal-dl/shoal/verify"
 )
 
@@ -168,6 +172,8 @@ func (s *session) do(ctx context.Context, cmd argv.Command) error {
 		return s.resume(ctx, o)
 	case *argv.Verify:
 		return s.verify(ctx, o)
+	case *argv.Seed:
+		return s.seed(ctx, o)
 	case *argv.Create:
 		return s.create(ctx, o)
 	case *argv.Show:
@@ -227,7 +233,10 @@ func because(ctx context.Context, err error) error {
 	return err
 }
 
-var errDamage = errors.New("damaged")
+var (
+	errDamage  = errors.New("damaged")
+	errNoPeers = errors.New("there is no way to peers: neither the manifest nor the line leaves one")
+)
 
 // verdict is what an error means to the user and to scripts.
 type verdict struct {
@@ -257,6 +266,8 @@ func judge(err error) verdict {
 		v.code, v.hint = 3, "another mirror may have it: --mirror URL"
 	case is(verify.ErrSignature, fetch.ErrWrongID, errDamage):
 		v.code = 3
+	case is(verify.ErrNotRegular):
+		v.code = 5
 	case is(fetch.ErrNoSource, fetch.ErrDeadline):
 		v.code = 4
 	case isDisk:
@@ -309,7 +320,7 @@ func (s *session) each(n int, do func(i int) error) error {
 
 // online does something with the HTTP client that the user wants, until the
 // deadline.
-func (s *session) online(ctx context.Context, o argv.HTTP, do func(context.Context, *fetch.Client) error) error {
+func (s *session) online(ctx context.Context, o argv.HTTP, do func(ctx context.Context, c *fetch.Client) error) error {
 	if o.Deadline > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, o.Deadline, fetch.ErrDeadline)
@@ -349,10 +360,11 @@ type download struct {
 	path       string
 	onComplete string
 	witness    *demo.Witness // nil but for demo
+	sharing    *sharing      // nil but where peers may come in
 }
 
 // bring runs the job that puts what is not in have into store.
-func (s *session) bring(ctx context.Context, d download, store fetch.Store, have *bitset.BitSet) (*report.Transfer, error) {
+func (s *session) bring(ctx context.Context, d download, store fetch.Store, have *bitset.BitSet, with *crowd) (*report.Transfer, error) {
 	t := s.report.Transfer(d.manifest.ID(), d.manifest)
 	s.last = t
 	sources, unusable := d.client.Mirrors(d.manifest, d.from.URL, d.Mirrors)
@@ -360,29 +372,34 @@ func (s *session) bring(ctx context.Context, d download, store fetch.Store, have
 		s.report.Warn(err.Error())
 	}
 	var g fetch.Gauges
-	for piece := range have.EachSet() {
-		g.FromDisk.Add(int64(d.manifest.Span(int(piece)).Size))
-	}
-	g.Done.Store(g.FromDisk.Load())
 	job := &fetch.Job{
 		Manifest: d.manifest, Store: store, Have: have, Sources: sources, Observer: t, Gauges: &g,
 		Connections: d.Connections, Retries: d.Retries,
 	}
 	job.Deadline, _ = ctx.Deadline()
+	if with != nil {
+		job.Crowd, job.Prefer, job.Linger = with, with.prefer, linger
+	}
 	if d.witness != nil {
 		d.witness.Observer, job.Observer = t, d.witness
 	}
-	t.Start(g.Done.Load(), len(sources), &g)
+	t.Start(job.Here(), len(sources), &g)
 	return t, job.Run(ctx)
 }
 
 // toFile brings what file does not have, puts it in place and says so.
 func (s *session) toFile(ctx context.Context, d download, file *resume.File) error {
-	t, err := s.bring(ctx, d, file, file.Have())
+	with := d.sharing.join(d, file)
+	t, err := s.bring(ctx, d, file, file.Have(), with)
 	if err == nil {
 		err = file.Finish()
 	}
-	if err := errors.Join(err, file.Close()); err != nil {
+	if err == nil && with != nil {
+		d.sharing.keep(with, t, file)
+	} else {
+		err = errors.Join(err, file.Close())
+	}
+	if err != nil {
 		hint := "the same command starts again"
 		if _, none := resume.Load(d.path); none == nil {
 			hint = "shoal resume " + argv.Quote(d.path) + " goes on from there"
@@ -401,7 +418,7 @@ func (s *session) toStdout(ctx context.Context, d download) error {
 	}
 	stream := fetch.NewStream(d.manifest, s.stdout)
 	defer stream.Close()
-	t, err := s.bring(ctx, d, stream, bitset.New(0))
+	t, err := s.bring(ctx, d, stream, bitset.New(0), d.sharing.join(d, nil))
 	if err == nil {
 		err = stream.Finish(ctx)
 	}
@@ -447,14 +464,16 @@ func (s *session) open(ctx context.Context, d download, o resume.Options) error 
 
 func (s *session) fetch(ctx context.Context, o *argv.Fetch) error {
 	return s.online(ctx, o.HTTP, func(ctx context.Context, c *fetch.Client) error {
-		return s.each(len(o.Manifests), func(i int) error {
+		with := s.sharing(c, o.Swarm)
+		defer with.close()
+		err := s.each(len(o.Manifests), func(i int) error {
 			r, err := s.manifest(ctx, c, o.Manifests[i], o.Trust)
 			if err != nil {
 				return &advised{err, "", o.Output != "-"}
 			}
 			d := download{
 				HTTP: o.HTTP, client: c, manifest: r.Manifest, from: resume.Origin{URL: r.URL, Raw: r.Raw},
-				path: cmp.Or(o.Output, r.Manifest.Name), onComplete: o.OnComplete,
+				path: cmp.Or(o.Output, r.Manifest.Name), onComplete: o.OnComplete, sharing: with,
 			}
 			if o.Output == "-" {
 				return s.toStdout(ctx, d)
@@ -464,6 +483,8 @@ func (s *session) fetch(ctx context.Context, o *argv.Fetch) error {
 			}
 			return s.open(ctx, d, resume.Options{Overwrite: o.Overwrite, Recheck: o.Recheck, NoResume: o.NoResume})
 		})
+		with.serve(ctx)
+		return err
 	})
 }
 
@@ -480,7 +501,9 @@ func (s *session) resume(ctx context.Context, o *argv.Resume) error {
 		}
 	}
 	err := s.online(ctx, o.HTTP, func(ctx context.Context, c *fetch.Client) error {
-		return s.each(len(o.Paths), func(i int) error {
+		with := s.sharing(c, o.Swarm)
+		defer with.close()
+		err := s.each(len(o.Paths), func(i int) error {
 			p, err := resume.Load(o.Paths[i])
 			if err != nil {
 				return err
@@ -490,9 +513,11 @@ func (s *session) resume(ctx context.Context, o *argv.Resume) error {
 				return nil
 			}
 			c.Trust(p.Origin.URL)
-			d := download{HTTP: o.HTTP, client: c, manifest: p.Manifest, from: p.Origin, path: p.Path, onComplete: o.OnComplete}
+			d := download{HTTP: o.HTTP, client: c, manifest: p.Manifest, from: p.Origin, path: p.Path, onComplete: o.OnComplete, sharing: with}
 			return s.open(ctx, d, resume.Options{Overwrite: o.Overwrite, Recheck: o.Recheck})
 		})
+		with.serve(ctx)
+		return err
 	})
 	return errors.Join(err, broken)
 }
@@ -504,14 +529,10 @@ func (s *session) verify(ctx context.Context, o *argv.Verify) error {
 			return err
 		}
 		m, path := r.Manifest, cmp.Or(o.Path, r.Manifest.Name)
-		hashing := s.report.Hashing("checking " + m.Name)
-		hashing.Total(m.Size())
-		checked, err := m.Check(ctx, path, hashing.Add)
-		hashing.Done()
+		damaged, good, err := s.check(ctx, m, path, !o.Repair)
 		if err != nil {
 			return err
 		}
-		damaged := s.report.Damage(m, checked.Damage, !o.Repair)
 		switch {
 		case damaged == "":
 			s.report.Note(path + ": right")
@@ -519,13 +540,73 @@ func (s *session) verify(ctx context.Context, o *argv.Verify) error {
 		case !o.Repair:
 			return &advised{fmt.Errorf("%s: %w: %s", path, errDamage, damaged), "shoal verify --repair fetches just that", false}
 		}
-		d := download{HTTP: o.HTTP, client: c, manifest: m, from: resume.Origin{URL: r.URL, Raw: r.Raw}, path: path}
-		file, err := resume.Adopt(ctx, m, d.from, path, checked.Good)
+		with := s.sharing(c, o.Swarm)
+		defer with.close()
+		d := download{HTTP: o.HTTP, client: c, manifest: m, from: resume.Origin{URL: r.URL, Raw: r.Raw}, path: path, sharing: with}
+		file, err := resume.Adopt(ctx, m, d.from, path, good)
 		if err != nil {
 			return err
 		}
 		return s.toFile(ctx, d, file)
 	})
+}
+
+// seed serves content that is in place, once it is known to be right.
+func (s *session) seed(ctx context.Context, o *argv.Seed) error {
+	return s.online(ctx, o.HTTP, func(ctx context.Context, c *fetch.Client) error {
+		with := s.sharing(c, o.Swarm)
+		with.stay = true
+		defer with.close()
+		err := s.each(len(o.Manifests), func(i int) error {
+			r, err := s.manifest(ctx, c, o.Manifests[i], o.Trust)
+			if err != nil {
+				return err
+			}
+			path := cmp.Or(o.Path, r.Manifest.Name)
+			if argv.IsFolder(o.Path) && (!r.Manifest.Folder() || len(o.Manifests) > 1) {
+				path = filepath.Join(o.Path, r.Manifest.Name)
+			}
+			return s.offer(ctx, download{manifest: r.Manifest, path: path, sharing: with}, o.Trusted)
+		})
+		with.serve(ctx)
+		return err
+	})
+}
+
+// offer makes content part of what is shared.
+func (s *session) offer(ctx context.Context, d download, trusted bool) error {
+	if !trusted {
+		if damaged, _, err := s.check(ctx, d.manifest, d.path, false); err != nil {
+			return err
+		} else if damaged != "" {
+			return &advised{fmt.Errorf("%s: %w: %s", d.path, errDamage, damaged), "shoal verify --repair fetches what is bad", false}
+		}
+	}
+	file, err := resume.Offer(d.manifest, d.path)
+	if err != nil {
+		return err
+	}
+	t := s.report.Transfer(d.manifest.ID(), d.manifest)
+	s.last = t
+	with := d.sharing.join(d, file)
+	if with == nil {
+		return errors.Join(fmt.Errorf("seed %s: %w", d.path, errNoPeers), file.Close())
+	}
+	t.Start(d.manifest.Size(), 0, new(fetch.Gauges))
+	d.sharing.keep(with, t, file)
+	return nil
+}
+
+// check hashes what lies at path, and says what is damaged.
+func (s *session) check(ctx context.Context, m *verify.Manifest, path string, each bool) (damaged string, good *bitset.BitSet, err error) {
+	hashing := s.report.Hashing("checking " + m.Name)
+	hashing.Total(m.Size())
+	checked, err := m.Check(ctx, path, hashing.Add)
+	hashing.Done()
+	if err != nil {
+		return "", nil, err
+	}
+	return s.report.Damage(m, checked.Damage, each), checked.Good, nil
 }
 
 func (s *session) show(ctx context.Context, o *argv.Show) error {
@@ -622,4 +703,177 @@ func (s *session) demo(ctx context.Context) (err error) {
 		}
 		return nil
 	})
+}
+
+// linger is how long a download waits for peers when there is no source at all.
+const linger = time.Minute
+
+// sharing is this process among peers: one node for all contents of a run, made
+// when the first of them wants it.
+type sharing struct {
+	*session
+	argv.Swarm
+	down *rate.Limiter
+	stay bool // as a seed does
+
+	node    *swarm.Node
+	running sync.WaitGroup
+	stop    context.CancelFunc
+	kept    []kept
+}
+
+// kept is content in place that is served.
+type kept struct {
+	*crowd
+	transfer *report.Transfer
+	file     *resume.File
+}
+
+func (s *session) sharing(c *fetch.Client, o argv.Swarm) *sharing {
+	return &sharing{session: s, Swarm: o, down: c.Limit(), stop: func() {}}
+}
+
+// join enters the swarm of a download, if its publisher and the user want
+// that. file is nil when nothing is kept that could be served.
+func (sh *sharing) join(d download, file *resume.File) *crowd {
+	if sh == nil || sh.HTTPOnly || len(d.manifest.Discovery)+len(d.manifest.Peers)+len(sh.Peers) == 0 || !sh.up() {
+		return nil
+	}
+	c := swarm.Content{Manifest: d.manifest}
+	if file != nil {
+		c.Have, c.Read = file.Have(), file.Read
+		sh.announce(d.manifest)
+	}
+	return &crowd{sh.node.Join(c), file != nil, preference[sh.Prefer]}
+}
+
+// announce says what will be shared before the first byte is.
+func (sh *sharing) announce(m *verify.Manifest) {
+	if sh.NoShare || len(m.Discovery) == 0 {
+		return
+	}
+	long := "until it is stopped"
+	switch {
+	case sh.SeedTime == 0:
+		long = "while it downloads"
+	case sh.SeedTime > 0:
+		long = fmt.Sprintf("while it downloads and for up to %v after", sh.SeedTime)
+	}
+	if sh.SeedRatio > 0 {
+		long += ", until " + report.Bytes(int64(sh.SeedRatio*float64(m.Size()))) + " are sent"
+	}
+	if sh.MaxUpload > 0 {
+		long += ", and never more than " + report.Bytes(sh.MaxUpload)
+	}
+	sh.report.Note(fmt.Sprintf("sharing %s with peers %s; --no-share turns it off", m.Name, long))
+}
+
+// up starts the node, unless it runs. Without one, mirrors have to do.
+func (sh *sharing) up() bool {
+	if sh.node != nil {
+		return true
+	}
+	node, err := swarm.New(swarm.Options{
+		Listen: sh.Listen, Share: !sh.NoShare, DHT: !sh.NoDHT, LAN: !sh.NoLAN,
+		DHTBootstrap: sh.Bootstrap, DHTPrivate: sh.DHTPrivate, Stay: sh.stay, Peers: sh.Peers,
+		LimitUp: fetch.NewLimit(sh.LimitUp), LimitDown: sh.down, MaxUpload: sh.MaxUpload,
+		Cache: filepath.Join(xdg.CacheHome, "shoal"), Client: "shoal " + version, Verbose: sh.report.Verbosef,
+	})
+	if err != nil {
+		sh.report.Warn("going on without peers: " + err.Error())
+		return false
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	sh.node, sh.stop = node, stop
+	sh.running.Go(func() {
+		if err := node.Run(ctx); err != nil && ctx.Err() == nil {
+			sh.report.Warn("peers: " + err.Error())
+		}
+	})
+	return true
+}
+
+// keep leaves a content to be served.
+func (sh *sharing) keep(c *crowd, t *report.Transfer, file *resume.File) {
+	sh.kept = append(sh.kept, kept{c, t, file})
+}
+
+// serve serves what is kept until the limits are reached or ctx ends. What goes
+// wrong meanwhile is no failure of the command.
+func (sh *sharing) serve(ctx context.Context) {
+	var all sync.WaitGroup
+	for _, k := range sh.kept {
+		all.Go(func() {
+			k.Serve(ctx, swarm.Period{Time: sh.SeedTime, Idle: sh.SeedIdle, Ratio: sh.SeedRatio},
+				func(until time.Time, st swarm.Stats) { k.transfer.Seeding(until, st.Uploaded, st.Peers) })
+		})
+	}
+	all.Wait()
+}
+
+func (sh *sharing) close() {
+	sh.stop()
+	sh.running.Wait()
+	for _, k := range sh.kept {
+		_ = k.file.Close() // the content is in place
+	}
+}
+
+var preference = map[string]fetch.Preference{
+	"auto": fetch.PreferAuto, "speed": fetch.PreferSpeed, "peers": fetch.PreferPeers,
+}
+
+// crowd makes the neighbours in a swarm sources of a job; neither room knows
+// the other.
+type crowd struct {
+	*swarm.Swarm
+	keeps  bool // what was brought can be served
+	prefer fetch.Preference
+}
+
+func (c *crowd) Peers() (peers []fetch.Partial) {
+	for _, p := range c.Swarm.Peers() {
+		peers = append(peers, peer{p})
+	}
+	return peers
+}
+
+func (c *crowd) Have(piece int) {
+	if c.keeps {
+		c.Swarm.Have(piece)
+	}
+}
+
+func (c *crowd) Ban(s fetch.Source, reason string) { c.Swarm.Ban(s.(peer).Peer, reason) }
+
+// peer is a source of a job.
+type peer struct{ *swarm.Peer }
+
+func (p peer) Kind() fetch.Kind {
+	if p.LAN() {
+		return fetch.KindLAN
+	}
+	return fetch.KindPeer
+}
+
+func (p peer) Pieces(ctx context.Context, l fetch.Lease) iter.Seq2[fetch.Raw, error] {
+	return func(yield func(fetch.Raw, error) bool) {
+		for raw, err := range p.Peer.Pieces(ctx, swarm.Lease(l)) {
+			if !yield(fetch.Raw(raw), fault(err)) {
+				return
+			}
+		}
+	}
+}
+
+// fault says what a peer's error means to a job.
+func fault(err error) error {
+	e, ok := errors.AsType[*swarm.Error](err)
+	switch {
+	case !ok:
+		return err
+	case e.Lasting:
+		return &fetch.Fault{Kind: fetch.FaultLasting, Err: e.Err}
+	}
+	return &fetch.Fault{Kind: fetch.FaultPassing, RetryAfter: e.RetryAfter, Err: e.Err}
 }

@@ -136,6 +136,10 @@ func (c *Client) Trust(rawURL string) {
 	}
 }
 
+// Limit is the limiter of what all connections receive together, to be shared
+// with other sources; nil if there is no limit.
+func (c *Client) Limit() *rate.Limiter { return c.options.Limit }
+
 // Close ends the connections that no request is using.
 func (c *Client) Close() {
 	c.mu.Lock()

@@ -31,6 +31,8 @@ type Crowd interface {
 	Peers() []Partial
 	// Rank is our own, as our peers compute it.
 	Rank(piece int) uint64
+	// Uploaded is how many bytes were sent to peers.
+	Uploaded() int64
 
 	// Have tells that a piece was proven and stored.
 	Have(piece int)

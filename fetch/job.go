@@ -70,6 +70,17 @@ type Job struct {
 	Deadline    time.Time // as in the context's; judges Retry-After. Zero for none
 }
 
+// Here is how many bytes were there before.
+func (j *Job) Here() (n int64) {
+	if j.Have == nil {
+		return 0
+	}
+	for i := range j.Have.EachSet() {
+		n += int64(j.Manifest.Span(int(i)).Size)
+	}
+	return n
+}
+
 // Run brings all missing pieces and returns nil, or returns the first of: the
 // store's error; an error that wraps ErrNoSource or ErrWrongContent and names
 // each source with its cause; the cause with which ctx ended. All goroutines
@@ -88,7 +99,9 @@ func (j *Job) Run(ctx context.Context) error {
 		func(i int) int { _, end := j.Manifest.Pieces(j.Manifest.Span(i).File); return end },
 		j.Have)
 	r.ledger.mostOpen = r.pool.leases()
-	r.count()
+	here := j.Here()
+	j.Gauges.Done.Store(here)
+	j.Gauges.FromDisk.Store(here)
 	r.ledger.prefer = j.Prefer
 	if j.Crowd != nil {
 		r.ledger.rank = j.Crowd.Rank
@@ -127,19 +140,6 @@ type sourceState struct {
 }
 
 func (r *running) now() time.Duration { return time.Since(r.started) }
-
-// count books what was there before.
-func (r *running) count() {
-	if r.Have == nil {
-		return
-	}
-	var n int64
-	for i, ok := r.Have.NextSet(0); ok; i, ok = r.Have.NextSet(i + 1) {
-		n += int64(r.Manifest.Span(int(i)).Size)
-	}
-	r.Gauges.Done.Store(n)
-	r.Gauges.FromDisk.Store(n)
-}
 
 // join enters a source; mirrors on the same host share its connections. A peer
 // holds two leases, so that it never waits for the next one.
@@ -238,6 +238,9 @@ func (r *running) sample() {
 		s.party.host.tick(r.now())
 	}
 	r.ledger.weigh(r.now())
+	if r.Crowd != nil {
+		r.Gauges.Uploaded.Store(r.Crowd.Uploaded())
+	}
 }
 
 func (r *running) read(l *lease) {

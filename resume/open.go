@@ -86,6 +86,19 @@ func finished(m *verify.Manifest, pl place) *File {
 	return f
 }
 
+// Offer makes the File of content that is in place at path and known to be
+// right, to be read from. It hashes nothing.
+func Offer(m *verify.Manifest, path string) (*File, error) {
+	pl, err := placeOf(path)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(pl.final); err != nil {
+		return nil, fail("open", pl.final, err)
+	}
+	return finished(m, pl), nil
+}
+
 // tidy removes the part and the record of the very content that is in place.
 // It is a courtesy: what it cannot do, or is not sure of, it leaves.
 func tidy(m *verify.Manifest, pl place) {

@@ -59,3 +59,6 @@ func (s *Swarm) over(p Period, begun, now time.Time, st Stats) bool {
 		p.Ratio > 0 && float64(st.Uploaded) >= p.Ratio*size ||
 		most > 0 && st.Uploaded >= most
 }
+
+// Uploaded is how many bytes of blocks were sent to peers, as they travelled.
+func (s *Swarm) Uploaded() int64 { return s.uploaded.Load() }

@@ -51,16 +51,22 @@ func (h *HTTP) transfer() []cli.Flag {
 }
 
 func (s *Swarm) flags() []cli.Flag {
-	return []cli.Flag{
+	return append(s.serving("1m", "10s", "1.0"),
 		listOf("peer", &s.Peers, isHostPort, "fetch from the peer at `HOST:PORT` too"),
 		flagOf("prefer", &s.Prefer, oneOf("auto", "speed", "peers"), "auto", "`WHOM` to fetch from: auto, speed or peers"),
 		&cli.BoolFlag{Name: "no-share", Usage: "never upload or announce", Destination: &s.NoShare},
+		&cli.BoolFlag{Name: "http-only", Usage: "use mirrors alone", Destination: &s.HTTPOnly},
+	)
+}
+
+// serving is how others are served, with the limits that hold by default.
+func (s *Swarm) serving(seconds, idle, ratio string) []cli.Flag {
+	return []cli.Flag{
 		&cli.BoolFlag{Name: "no-dht", Usage: "do not use the DHT", Destination: &s.NoDHT},
 		&cli.BoolFlag{Name: "no-lan", Usage: "do not look for peers in the local network", Destination: &s.NoLAN},
-		&cli.BoolFlag{Name: "http-only", Usage: "use mirrors alone", Destination: &s.HTTPOnly},
-		flagOf("seed-time", &s.SeedTime, parseDuration, "1m", "serve for `DUR` after completion; 0 exits at once"),
-		flagOf("seed-idle", &s.SeedIdle, parseDuration, "10s", "leave earlier when nobody asked for `DUR`"),
-		flagOf("seed-ratio", &s.SeedRatio, parseRatio, "1.0", "leave earlier when `R` times the size is uploaded; 0 = no limit"),
+		flagOf("seed-time", &s.SeedTime, parseDuration, seconds, "serve for `DUR` after completion; 0 exits at once"),
+		flagOf("seed-idle", &s.SeedIdle, parseDuration, idle, "leave earlier when nobody asked for `DUR`"),
+		flagOf("seed-ratio", &s.SeedRatio, parseRatio, ratio, "leave earlier when `R` times the size is uploaded; 0 = no limit"),
 		flagOf("limit-up", &s.LimitUp, parseRate, "", "send at most `RATE` bytes a second"),
 		flagOf("max-upload", &s.MaxUpload, parseSize, "", "stop sharing past `SIZE` bytes"),
 		flagOf("listen", &s.Listen, parseListen, ":0", "take peers at `HOST:PORT`"),

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/shoal-dl/shoal/verify"
 )
 
 // line is a command line taken apart. The parsing library stops at the first
@@ -193,9 +195,14 @@ func (s *splitter) verb(app *cli.App) (*cli.Command, []string, error) {
 	return nil, nil, unknownVerb(operands[0], app.Commands)
 }
 
+// namesManifest tells whether a word looks like a manifest without being there.
+func namesManifest(word string) bool {
+	return word == "-" || strings.Contains(word, "://") || strings.HasSuffix(word, verify.Extension)
+}
+
 // mayBeManifest tells whether `shoal WORD` can mean `shoal fetch WORD`.
 func mayBeManifest(word string) bool {
-	if word == "-" || strings.Contains(word, "://") || strings.HasSuffix(word, ".shoal") {
+	if namesManifest(word) {
 		return true
 	}
 	info, err := os.Stat(word)

@@ -39,9 +39,7 @@ type HTTP struct {
 	Mirrors     []string      // more mirrors than the manifest names
 }
 
-// Swarm is what the user wants of peers. This version fetches from mirrors
-// only, so it keeps every promise made here without reading them; they are
-// judged all the same, for a script must not break when peers arrive.
+// Swarm is what the user wants of peers.
 type Swarm struct {
 	Peers                           []string // HOST:PORT
 	Prefer                          string   // auto, speed or peers
@@ -65,6 +63,17 @@ type Fetch struct {
 	Output                       string   // a file, a folder, "-" or empty
 	Overwrite, Recheck, NoResume bool
 	OnComplete                   string // a shell command; empty = none
+}
+
+// Seed is `shoal seed MANIFEST… [PATH]`.
+type Seed struct {
+	Look
+	Trust
+	HTTP
+	Swarm
+	Manifests []string
+	Path      string // of the content, or of the folder it lies in; empty = the current folder
+	Trusted   bool   // offer what is there without hashing it first
 }
 
 // Resume is `shoal resume [PATH…]`.

@@ -13,7 +13,7 @@ import (
 // verb that is chosen puts its options into got.
 func verbs(got *Command, getenv func(string) string) []*cli.Command {
 	return []*cli.Command{
-		fetchVerb(got), resumeVerb(got), verifyVerb(got), createVerb(got, getenv), showVerb(got), demoVerb(got),
+		fetchVerb(got), resumeVerb(got), verifyVerb(got), seedVerb(got), createVerb(got, getenv), showVerb(got), demoVerb(got),
 		{
 			Name: "man", Usage: "show the manual page",
 			Action: operands(0, 0, func([]string) error { *got = &Man{}; return nil }),
@@ -82,6 +82,29 @@ func verifyVerb(got *Command) *cli.Command {
 			}
 			*got = o
 			return o.checkHTTP()
+		}),
+	}
+}
+
+func seedVerb(got *Command) *cli.Command {
+	o := &Seed{}
+	return &cli.Command{
+		Name: "seed", Usage: "serve content that is already here", ArgsUsage: "MANIFEST... [PATH]",
+		Flags: slices.Concat([]cli.Flag{
+			&cli.BoolFlag{Name: "trust", Usage: "offer what is there without hashing it first", Destination: &o.Trusted},
+			listOf("peer", &o.Peers, isHostPort, "tell the peer at `HOST:PORT` of us"),
+		}, o.serving("", "", ""), o.Trust.flags(), o.server(), o.Look.flags()),
+		Action: operands(1, -1, func(args []string) error {
+			o.Manifests = args
+			if last := args[len(args)-1]; len(args) > 1 && !namesManifest(last) {
+				o.Manifests, o.Path = args[:len(args)-1], last
+			}
+			if o.SeedTime == 0 {
+				o.SeedTime = -1
+			}
+			*got = o
+			return firstError(o.checkHTTP(), refuse(len(o.Manifests) > 1 && o.Path != "" && !IsFolder(o.Path),
+				"several manifests want a folder in which their content lies", "name a folder, or one manifest at a time"))
 		}),
 	}
 }

@@ -34,6 +34,7 @@ func (t *Transfer) Seeding(until time.Time, uploaded int64, peers int) {
 		if first {
 			t.seeds = &seeding{}
 			t.serving = &meter{label: t.meter.label, text: t.seeds.text, total: zero, done: zero, moved: zero}
+			t.r.stop(t.meter)
 			t.r.start(t.serving, now)
 		}
 		s := t.seeds
