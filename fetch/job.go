@@ -68,6 +68,8 @@ type Job struct {
 	Connections int       // most connections to one mirror host
 	Retries     int       // tries in a row without progress before a source is dropped
 	Deadline    time.Time // as in the context's; judges Retry-After. Zero for none
+
+	jitter func() float64 // in [0,1), of waits between tries; nil means random
 }
 
 // Here is how many bytes were there before.
@@ -102,6 +104,9 @@ func (j *Job) Run(ctx context.Context) error {
 	here := j.Here()
 	j.Gauges.Done.Store(here)
 	j.Gauges.FromDisk.Store(here)
+	if r.jitter == nil {
+		r.jitter = rand.Float64
+	}
 	r.ledger.prefer = j.Prefer
 	if j.Crowd != nil {
 		r.ledger.rank = j.Crowd.Rank
@@ -334,7 +339,7 @@ func (r *running) ended(l *lease, err error) {
 	if !r.Deadline.IsZero() {
 		deadline = max(r.Deadline.Sub(r.started), 1)
 	}
-	if r.ledger.fault(l.source.party, f, r.now(), deadline, r.Retries, rand.Float64()) {
+	if r.ledger.fault(l.source.party, f, r.now(), deadline, r.Retries, r.jitter()) {
 		r.Observer.SourceChanged(l.source.Source, StateLeft, l.source.reason)
 	}
 }

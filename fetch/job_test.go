@@ -212,7 +212,7 @@ func play(t *testing.T, size, pieceSize int, sources ...*fake) *scene {
 		store: &memory{t: t, m: m, want: data, got: bitset.New(uint(m.NumPieces()))},
 		diary: &diary{},
 	}
-	s.Job = &Job{Manifest: m, Store: s.store, Observer: s.diary, Gauges: &Gauges{}, Connections: 4, Retries: 5}
+	s.Job = &Job{Manifest: m, Store: s.store, Observer: s.diary, Gauges: &Gauges{}, Connections: 4, Retries: 5, jitter: func() float64 { return 0.5 }}
 	for _, f := range sources {
 		f.m, f.data = m, data
 		s.Sources = append(s.Sources, f)
