@@ -22,6 +22,7 @@ type CreateOptions struct {
 	Salt      []byte    // at most 64 bytes
 	Created   time.Time // zero is not written
 	Modified  bool      // record the files' modification times
+	Except    []string  // files that are no content though they lie in the folder
 
 	// Total, unless nil, is called once with the bytes of all files, before
 	// the first of them is read.
@@ -45,7 +46,7 @@ func Create(ctx context.Context, path string, o CreateOptions) (*Manifest, error
 	if err != nil {
 		return nil, fmt.Errorf("create manifest: %w", err)
 	}
-	t, files, err := scan(ctx, path)
+	t, files, err := scan(ctx, path, o.Except)
 	if err != nil {
 		return nil, fmt.Errorf("create manifest of %s: %w", path, err)
 	}

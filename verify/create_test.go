@@ -206,6 +206,21 @@ func TestCreateRefusesFiles(t *testing.T) {
 	}
 }
 
+func TestCreateLeavesOutTheManifest(t *testing.T) {
+	root := writeTree(t, map[string][]byte{"d/a": []byte("a"), "d/m.shoal": []byte("{}")})
+	o := CreateOptions{Name: "n", Except: []string{filepath.Join(root, "d", "m.shoal"), filepath.Join(root, "m.shoal.minisig")}}
+	m, err := Create(t.Context(), root, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(m.Files) != 1 || m.Files[0].Path != "d/a" {
+		t.Errorf("files %+v", m.Files)
+	}
+	o.Except = append(o.Except, filepath.Join(root, "d", "a"))
+	_, err = Create(t.Context(), root, o)
+	wantError(t, err, "the folder has no files", "nothing but exceptions")
+}
+
 func TestCreateFollowsLinksInside(t *testing.T) {
 	root := writeTree(t, map[string][]byte{"d/a": []byte("a")})
 	if err := os.Symlink("d/a", filepath.Join(root, "l")); err != nil {

@@ -18,9 +18,9 @@ type scanned struct {
 }
 
 // scan opens what is to be published and lists its files in the order of their
-// paths' bytes. Folders without any file leave no trace. The caller closes the
-// tree.
-func scan(ctx context.Context, path string) (*tree, []scanned, error) {
+// paths' bytes. Folders without any file leave no trace, nor do the files in
+// except. The caller closes the tree.
+func scan(ctx context.Context, path string, except []string) (*tree, []scanned, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, nil, err
@@ -30,6 +30,9 @@ func scan(ctx context.Context, path string) (*tree, []scanned, error) {
 		return nil, nil, err
 	}
 	files, err := t.list(ctx, info)
+	if err == nil {
+		files, err = without(files, except)
+	}
 	if err != nil {
 		return nil, nil, errors.Join(err, t.Close())
 	}
@@ -62,10 +65,26 @@ func (t *tree) list(ctx context.Context, info fs.FileInfo) ([]scanned, error) {
 		files = append(files, scanned{path: path, info: info})
 		return nil
 	})
-	if err == nil && len(files) == 0 {
-		err = errors.New("the folder has no files")
-	}
 	return files, err
+}
+
+// without returns the files that are none of those at the paths in except, by
+// whatever name they are reached.
+func without(files []scanned, except []string) ([]scanned, error) {
+	for _, path := range except {
+		info, err := os.Stat(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		files = slices.DeleteFunc(files, func(f scanned) bool { return os.SameFile(f.info, info) })
+	}
+	if len(files) == 0 {
+		return nil, errors.New("the folder has no files")
+	}
+	return files, nil
 }
 
 // describe returns what the entry at path is, following a symbolic link to a
