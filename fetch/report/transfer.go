@@ -81,7 +81,7 @@ func (t *Transfer) BadPiece(s fetch.Source, piece int) {
 }
 
 // Complete says that the content is in place at path, which people find on
-// stdout and a summary on stderr.
+// stdout and a summary on stderr. An empty path is one that nobody is to use.
 func (t *Transfer) Complete(path string) {
 	now := time.Now()
 	t.r.post(func() {

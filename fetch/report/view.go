@@ -74,7 +74,7 @@ func (p *people) show(e event) {
 		p.console.detail(fmt.Sprintf("%s sent wrong bytes for piece %d", fields.Source, fields.Piece))
 	case completeFields:
 		p.console.note(summary(e.label, fields))
-		if !p.noPath {
+		if !p.noPath && fields.Path != "" {
 			p.result(fields.Path)
 		}
 	}
