@@ -344,7 +344,7 @@ func (s *session) manifest(ctx context.Context, c *fetch.Client, ref string, t a
 	}
 	if !r.Secure && t.ID == nil && t.Pubkey == "" {
 		s.report.Warn("the manifest came over plain http: anybody on the way could have changed it",
-			"pin the content with --id "+r.Manifest.ID().String()+", or demand a signature with --pubkey")
+			"pin the content with --id, its id from a place that you trust, or demand a signature with --pubkey")
 	}
 	s.last = s.report.Transfer(r.Manifest.ID(), r.Manifest)
 	return r, nil
@@ -405,6 +405,10 @@ func (s *session) toFile(ctx context.Context, d download, file *resume.File) err
 			hint = "shoal resume " + argv.Quote(d.path) + " goes on from there"
 		}
 		return &advised{err, hint, true}
+	}
+	if d.witness != nil {
+		t.Complete("") // the stage goes, and the file with it
+		return nil
 	}
 	t.Complete(d.path)
 	return s.hook(ctx, d)
@@ -621,13 +625,18 @@ func (s *session) show(ctx context.Context, o *argv.Show) error {
 
 func (s *session) create(ctx context.Context, o *argv.Create) error {
 	to, err := o.Target()
-	for _, path := range []string{to, to + verify.SignatureExtension} {
-		if err == nil && to != "-" && (path == to || o.Sign != "") {
-			err = resume.Savable(path, o.Overwrite)
-		}
-	}
 	if err != nil {
 		return err
+	}
+	if to != "-" {
+		o.Except = []string{to, to + verify.SignatureExtension}
+	}
+	for _, path := range o.Except {
+		if path == to || o.Sign != "" {
+			if err := resume.Savable(path, o.Replaces()); err != nil {
+				return err
+			}
+		}
 	}
 	hashing := s.report.Hashing("hashing " + filepath.Base(o.Path))
 	o.Total, o.Progress = hashing.Total, hashing.Add
@@ -646,13 +655,20 @@ func (s *session) create(ctx context.Context, o *argv.Create) error {
 	if o.Zstd {
 		encoded = verify.Compress(encoded)
 	}
+	if len(encoded) > verify.MaxEncoded {
+		return &argv.UsageError{
+			Text: fmt.Sprintf("the manifest would have %s, more than the %s that a reader takes",
+				report.Bytes(int64(len(encoded))), report.Bytes(verify.MaxEncoded)),
+			Hint: "make it smaller with --zstd or a larger --piece-size",
+		}
+	}
 	if to == "-" {
 		return s.print(string(encoded))
 	}
 	if err := s.sign(ctx, o, to, encoded); err != nil {
 		return err
 	}
-	if err := resume.Save(to, encoded, o.Overwrite); err != nil {
+	if err := resume.Save(to, encoded, o.Replaces()); err != nil {
 		return err
 	}
 	s.last = s.report.Transfer(m.ID(), m)
@@ -679,7 +695,7 @@ func (s *session) sign(ctx context.Context, o *argv.Create, path string, encoded
 	if err != nil {
 		return err
 	}
-	return resume.Save(path+verify.SignatureExtension, sig, o.Overwrite)
+	return resume.Save(path+verify.SignatureExtension, sig, o.Replaces())
 }
 
 func (s *session) demo(ctx context.Context) (err error) {

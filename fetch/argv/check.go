@@ -38,6 +38,16 @@ func IsFolder(path string) bool {
 	return err == nil && info.IsDir()
 }
 
+// isSameFile tells whether two paths name one file that is no folder.
+func isSameFile(a, b string) bool {
+	ai, err := os.Stat(a)
+	if err != nil || ai.IsDir() {
+		return false
+	}
+	bi, err := os.Stat(b)
+	return err == nil && os.SameFile(ai, bi)
+}
+
 // refuse is the usage error of a nonsensical combination, or nil.
 func refuse(nonsense bool, text, hint string) error {
 	if !nonsense {

@@ -104,7 +104,7 @@ type Create struct {
 	verify.CreateOptions
 	Path      string
 	Output    string // empty = the base name of Path, with .shoal
-	Overwrite bool
+	Overwrite bool   // replace a manifest of the default name too, see Replaces
 	Zstd      bool   // write the manifest compressed
 	Sign      string // minisign secret key file; empty = do not sign
 }
@@ -120,6 +120,13 @@ func (o *Create) Target() (string, error) {
 		return filepath.Join(o.Output, name), nil
 	}
 	return cmp.Or(o.Output, name), nil
+}
+
+// Replaces tells whether what lies at Target, and the signature beside it, may
+// be replaced: a file that was named is the user's to replace, as with any
+// compiler, a file that happens to have the default name is not.
+func (o *Create) Replaces() bool {
+	return o.Overwrite || o.Output != "" && !IsFolder(o.Output)
 }
 
 // Show is `shoal show MANIFEST`.
