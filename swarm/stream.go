@@ -26,6 +26,8 @@ type stream struct {
 	lastRead atomic.Int64 // of the last byte
 	writing  atomic.Int64 // since when a Write has been waiting; 0 if none is
 	blocked  atomic.Int64 // in all Writes together
+
+	written atomic.Int64 // bytes
 }
 
 func newStream(nc net.Conn, limit *rate.Limiter) *stream {
@@ -78,6 +80,7 @@ func (s *stream) Write(p []byte) (int, error) {
 	n, err := s.Conn.Write(p)
 	s.writing.Store(0)
 	s.blocked.Add(int64(s.age() - start))
+	s.written.Add(int64(n))
 	return n, err
 }
 

@@ -43,6 +43,7 @@ type Swarm struct {
 	pieceNews atomic.Uint64 // changes when have or fetching did
 	crowdNews atomic.Uint64 // changes when peers did
 	uploaded  atomic.Int64
+	shrinking shrinking
 	asked     atomic.Pointer[time.Time] // when a request was last taken; nil if never
 
 	// Set before run; nil if they may not be used.

@@ -13,7 +13,8 @@ const requestsMost = 1024
 
 // upload is what one peer has asked of us.
 type upload struct {
-	turn *turn
+	turn   *turn
+	narrow narrow
 
 	mu    sync.Mutex
 	queue []wire.Request // what is left of them, first come first
@@ -154,12 +155,8 @@ func (p *Peer) send(r run) (int, error) {
 	}
 	p.up.count(sent)
 	s.sent(int64(sent))
-	return sent, nil
-}
-
-// sendBlock sends one DATA, compressed if that is worth while.
-func (p *Peer) sendBlock(d wire.Data, block []byte) (int, error) {
-	return len(block), p.conn.WriteData(d, block)
+	// Now, lest they go out in the turn of somebody else.
+	return sent, p.conn.Flush()
 }
 
 // fail rejects what could not be read.
