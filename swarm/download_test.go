@@ -150,6 +150,7 @@ func TestPiecesBreak(t *testing.T) {
 func TestPiecesCancelled(t *testing.T) {
 	testPair(t, near, 40*64<<10, func(t *testing.T, c *content, p *Peer) {
 		ctx, cancel := context.WithCancelCause(t.Context())
+		defer cancel(nil)
 		stop := errors.New("stop")
 		n := 0
 		for raw, err := range p.Pieces(ctx, lease(upTo(40)...)) {

@@ -193,12 +193,6 @@ func (s *Swarm) shown() (have, fetching *bitset.BitSet) {
 	return s.have.Clone(), s.fetching.Clone()
 }
 
-// sent counts bytes of blocks that went out.
-func (s *Swarm) sent(bytes int64) {
-	s.uploaded.Add(bytes)
-	s.node.sent(bytes)
-}
-
 // found takes in addresses.
 func (s *Swarm) found(from discovery.Origin, addrs ...netip.AddrPort) {
 	s.mu.Lock()
