@@ -73,7 +73,8 @@ func New(o Options) (*Node, error) {
 func (n *Node) Port() uint16 { return n.sockets.port }
 
 // Run does everything, until ctx ends. It returns when all goroutines of the
-// node and its swarms have ended, and the sockets are closed.
+// node and its swarms have ended and the sockets are closed, with the cause of
+// ctx's end.
 func (n *Node) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -98,7 +99,7 @@ func (n *Node) Run(ctx context.Context) error {
 	n.sockets.close()
 	running.Wait()
 	n.turns.close()
-	return ctx.Err()
+	return context.Cause(ctx)
 }
 
 // Join enters the swarm of a content, which must not be joined already. It may
