@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/shoal-dl/shoal/swarm/discovery"
 	"github.com/shoal-dl/shoal/swarm/wire"
 )
 
@@ -16,10 +17,11 @@ const (
 	tellEvery = 50 * time.Millisecond
 	tellEach  = 5 * time.Millisecond
 
-	checkEvery = 10 * time.Second
-	pingAfter  = 45 * time.Second // of silence
-	deadAfter  = 2 * time.Minute  // of silence
-	stuckAfter = time.Minute      // with a Write that does not end
+	checkEvery  = 10 * time.Second
+	greetWithin = 15 * time.Second // HELLO and BITFIELD
+	pingAfter   = 45 * time.Second // of silence
+	deadAfter   = 2 * time.Minute  // of silence
+	stuckAfter  = time.Minute      // with a Write that does not end
 )
 
 var (
@@ -59,11 +61,14 @@ func (s *Swarm) admit(p *Peer) (error, wire.ByeReason) {
 			return errDuplicate, wire.ByeDuplicate
 		}
 		o.close(errDuplicate, wire.ByeDuplicate)
-	} else if len(s.peers) >= neighboursMost && !s.evict() {
+	} else if s.crowded(p) || len(s.peers) >= neighboursMost && !s.evict() {
 		return errFull, wire.ByeFull
 	}
 	s.peers = append(s.peers, p)
 	if p.listens.Port() != 0 {
+		if s.dht != nil {
+			s.dht.AddNode(p.listens)
+		}
 		s.book.Connected(p.listens)
 		s.crowdNews.Add(1)
 		signal(s.dirty)
@@ -87,6 +92,21 @@ func (s *Swarm) prefers(p, old *Peer) bool {
 	us, them := s.node.endpoint.Node(), p.conn.Peer().Node
 	oursWins := bytes.Compare(us[:], them[:]) < 0
 	return p.dialled != old.dialled && p.dialled == oursWins
+}
+
+// crowded tells whether the host of p has neighbours enough here, so that nobody
+// can take all places. Behind a private address may be many.
+func (s *Swarm) crowded(p *Peer) bool {
+	if !discovery.Public(p.addr.Addr()) {
+		return false
+	}
+	n := 0
+	for _, o := range s.peers {
+		if o.up.turn.key == p.up.turn.key {
+			n++
+		}
+	}
+	return n >= neighboursOfHost
 }
 
 // evict closes a connection between two ends that both have everything.
@@ -114,9 +134,6 @@ func (s *Swarm) dismiss(p *Peer) {
 	signal(s.room)
 }
 
-// greeted notes that it is known what p has: it counts among Peers now.
-func (s *Swarm) greeted(*Peer) { signal(s.news) }
-
 // refuse tells a peer that it cannot stay, and who else there is.
 func (p *Peer) refuse(bye wire.ByeReason) {
 	defer p.stream.Close()
@@ -138,6 +155,13 @@ func (p *Peer) source() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.have != nil && p.serves && p.cause == nil
+}
+
+// isGreeted tells whether p has said what it has.
+func (p *Peer) isGreeted() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.have != nil
 }
 
 // complete tells whether p needs nothing.
@@ -169,6 +193,8 @@ func (s *Swarm) keepAlive(ctx context.Context) {
 // check pings or closes a silent connection.
 func (p *Peer) check() {
 	switch quiet := p.stream.quiet(); {
+	case p.stream.age() > greetWithin && !p.isGreeted():
+		p.close(errIdle, wire.ByeIdle)
 	case p.stream.stuck() > stuckAfter:
 		p.close(errStuck, wire.ByeIdle)
 	case quiet > deadAfter:

@@ -23,7 +23,7 @@ type Node struct {
 	blocks   pool // for those that come in
 	runs     pool // of blocks, for those that go out
 
-	uploaded  atomic.Int64
+	uploaded  atomic.Int64  // bytes of blocks, and those on their way out
 	exhausted chan struct{} // closed when MaxUpload is reached
 	exhaust   func()
 
@@ -73,7 +73,8 @@ func New(o Options) (*Node, error) {
 func (n *Node) Port() uint16 { return n.sockets.port }
 
 // Run does everything, until ctx ends. It returns when all goroutines of the
-// node and its swarms have ended, and the sockets are closed.
+// node and its swarms have ended and the sockets are closed, with the cause of
+// ctx's end.
 func (n *Node) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -98,7 +99,7 @@ func (n *Node) Run(ctx context.Context) error {
 	n.sockets.close()
 	running.Wait()
 	n.turns.close()
-	return ctx.Err()
+	return context.Cause(ctx)
 }
 
 // Join enters the swarm of a content, which must not be joined already. It may
@@ -168,13 +169,20 @@ func (n *Node) each(f func(*Swarm)) {
 	}
 }
 
-// sent counts bytes of blocks that went out, and ends sharing when they are
-// enough.
-func (n *Node) sent(bytes int64) {
-	if total := n.uploaded.Add(bytes); n.options.MaxUpload > 0 && total >= n.options.MaxUpload {
-		n.exhaust()
+// spend tells whether so many bytes of blocks may go out, and counts them.
+// Sharing ends with the first that may not.
+func (n *Node) spend(bytes int) bool {
+	total := n.uploaded.Add(int64(bytes))
+	if most := n.options.MaxUpload; most == 0 || total <= most {
+		return true
 	}
+	n.unspend(bytes)
+	n.exhaust()
+	return false
 }
+
+// unspend takes back bytes that did not go out after all.
+func (n *Node) unspend(bytes int) { n.uploaded.Add(-int64(bytes)) }
 
 // mayShare tells whether the user's limit lets us share, still.
 func (n *Node) mayShare() bool {

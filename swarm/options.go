@@ -64,5 +64,6 @@ const (
 
 	neighboursWanted = 40 // dialled for
 	neighboursMost   = 60 // accepted
+	neighboursOfHost = 4  // accepted from one public host
 	neighboursOfSeed = 4  // dialled for by who needs nothing, so as to be known to somebody
 )

@@ -83,8 +83,14 @@ func newPeer(s *Swarm, conn *wire.Conn, stream *stream, how meeting) *Peer {
 	return p
 }
 
-// Name is the peer's address, such as "[2001:db8::1]:7411".
-func (p *Peer) Name() string { return p.addr.String() }
+// Name is the peer's address, such as "[2001:db8::1]:7411": where it accepts
+// others, if it does.
+func (p *Peer) Name() string {
+	if p.listens.IsValid() {
+		return p.listens.String()
+	}
+	return p.addr.String()
+}
 
 // LAN tells whether the peer was found by multicast or has a private address,
 // and the user lets that count.
@@ -234,7 +240,7 @@ func (p *Peer) takeBitfield(have *bitset.BitSet) {
 	p.mu.Unlock()
 	p.down.open(window)
 	p.version.Add(1)
-	p.swarm.greeted(p)
+	signal(p.swarm.news)
 }
 
 // takeHave notes pieces that can be had from the peer. The caller holds p.mu.

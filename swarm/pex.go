@@ -22,7 +22,7 @@ func (p *Peer) tellPeers(frames []byte) ([]byte, time.Duration) {
 		return frames, idle
 	}
 	now := time.Now()
-	if wait := p.told.pexAfter.Sub(now); wait > 0 {
+	if wait := p.told.pexAfter.Sub(now); wait > 0 { // there is news, but too soon
 		return frames, wait
 	}
 	others := s.others(p)
@@ -38,7 +38,11 @@ func (p *Peer) tellPeers(frames []byte) ([]byte, time.Duration) {
 		pause = pexLater
 	}
 	p.told.pexAfter = now.Add(pause)
-	return wire.PEX{Addrs: news}.Append(frames), idle
+	frames = wire.PEX{Addrs: news}.Append(frames)
+	if p.told.crowd != latest {
+		return frames, pause
+	}
+	return frames, idle
 }
 
 // newTo returns those that p has not been told of, as many as fit a PEX, and

@@ -177,7 +177,7 @@ func (p *Peer) silence(b *bringing, now time.Time) (time.Duration, error) {
 	if least >= limit || none >= 4*limit {
 		return 0, &Error{Err: fmt.Errorf("fetch piece %d: no byte for %v", b.parts[0].piece, limit)}
 	}
-	return limit - least, nil
+	return min(limit-least, 4*limit-none), nil
 }
 
 // owed tells whether anything that was asked for is still to come.

@@ -18,6 +18,7 @@ type stream struct {
 	net.Conn
 	limit *rate.Limiter // of what is read; nil for none
 	began time.Time
+	await await // the reader's
 
 	once   sync.Once
 	hungUp chan struct{} // closed by hangUp
@@ -26,11 +27,15 @@ type stream struct {
 	lastRead atomic.Int64 // of the last byte
 	writing  atomic.Int64 // since when a Write has been waiting; 0 if none is
 	blocked  atomic.Int64 // in all Writes together
+
+	written atomic.Int64 // bytes
 }
 
 func newStream(nc net.Conn, limit *rate.Limiter) *stream {
 	setUnsent(nc)
-	return &stream{Conn: nc, limit: limit, began: time.Now(), hungUp: make(chan struct{})}
+	s := &stream{Conn: nc, limit: limit, began: time.Now(), hungUp: make(chan struct{})}
+	s.await.raw = rawConn(nc)
+	return s
 }
 
 // Read implements io.Reader.
@@ -40,7 +45,9 @@ func (s *stream) Read(p []byte) (int, error) {
 	}
 	n, err := s.Conn.Read(p)
 	if n > 0 {
-		s.lastRead.Store(int64(s.age()))
+		now := s.age()
+		s.lastRead.Store(int64(now))
+		s.await.got(n, now)
 	}
 	if s.limit != nil && n > 0 {
 		// To be late with the next bytes is what slows the sender down.
@@ -48,6 +55,10 @@ func (s *stream) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// Await makes the next Read wait for n bytes or, from a slow peer, for what he
+// sends in a tenth of a second.
+func (s *stream) Await(n int) { s.await.until(n) }
 
 // sleep waits, or until hangUp.
 func (s *stream) sleep(d time.Duration) {
@@ -78,6 +89,7 @@ func (s *stream) Write(p []byte) (int, error) {
 	n, err := s.Conn.Write(p)
 	s.writing.Store(0)
 	s.blocked.Add(int64(s.age() - start))
+	s.written.Add(int64(n))
 	return n, err
 }
 

@@ -43,6 +43,7 @@ type Swarm struct {
 	pieceNews atomic.Uint64 // changes when have or fetching did
 	crowdNews atomic.Uint64 // changes when peers did
 	uploaded  atomic.Int64
+	shrinking shrinking
 	asked     atomic.Pointer[time.Time] // when a request was last taken; nil if never
 
 	// Set before run; nil if they may not be used.
@@ -190,12 +191,6 @@ func (s *Swarm) shown() (have, fetching *bitset.BitSet) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.have.Clone(), s.fetching.Clone()
-}
-
-// sent counts bytes of blocks that went out.
-func (s *Swarm) sent(bytes int64) {
-	s.uploaded.Add(bytes)
-	s.node.sent(bytes)
 }
 
 // found takes in addresses.

@@ -13,7 +13,8 @@ const requestsMost = 1024
 
 // upload is what one peer has asked of us.
 type upload struct {
-	turn *turn
+	turn   *turn
+	narrow narrow
 
 	mu    sync.Mutex
 	queue []wire.Request // what is left of them, first come first
@@ -56,18 +57,23 @@ func (p *Peer) refusal(r wire.Request) wire.RejectReason {
 
 // takeCancel drops a request that is still waiting.
 func (p *Peer) takeCancel(id uint32) error {
-	u := &p.up
-	u.mu.Lock()
-	i := slices.IndexFunc(u.queue, func(r wire.Request) bool { return r.ID == id })
-	if i >= 0 {
-		u.bytes -= u.queue[i].Length
-		u.queue = slices.Delete(u.queue, i, i+1)
-	}
-	u.mu.Unlock()
-	if i < 0 {
+	if !p.up.forget(id) {
 		return nil // it has been answered
 	}
 	return p.say(wire.Reject{ID: id, Reason: wire.RejectCancelled}.Append)
+}
+
+// forget drops what is left of a request, and tells whether there was anything.
+func (u *upload) forget(id uint32) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	i := slices.IndexFunc(u.queue, func(r wire.Request) bool { return r.ID == id })
+	if i < 0 {
+		return false
+	}
+	u.bytes -= u.queue[i].Length
+	u.queue = slices.Delete(u.queue, i, i+1)
+	return true
 }
 
 // run is a range of a piece that is sent at once, and the requests it answers.
@@ -134,16 +140,23 @@ func (p *Peer) serve() (more bool, err error) {
 }
 
 // send reads a run from our disk and sends it. It returns the bytes that travel.
-func (p *Peer) send(r run) (int, error) {
+func (p *Peer) send(r run) (sent int, err error) {
 	s := p.swarm
+	if !s.serves || !s.node.spend(r.size) {
+		return 0, p.reject(r, wire.RejectUnshared)
+	}
+	defer func() {
+		s.node.unspend(r.size - sent)
+		s.uploaded.Add(int64(sent))
+		p.up.count(sent)
+	}()
 	buf := s.node.runs.get()
 	defer s.node.runs.put(buf)
 	block := (*buf)[:r.size]
 	if err := s.read(r.piece, int64(r.offset), block); err != nil {
 		s.node.options.Verbose("cannot serve piece %d: %v", r.piece, err)
-		return 0, p.fail(r)
+		return 0, p.reject(r, wire.RejectFailed)
 	}
-	sent := 0
 	for _, d := range r.parts {
 		n, err := p.sendBlock(d, block[:d.Size])
 		if err != nil {
@@ -152,28 +165,15 @@ func (p *Peer) send(r run) (int, error) {
 		sent += n
 		block = block[d.Size:]
 	}
-	p.up.count(sent)
-	s.sent(int64(sent))
-	return sent, nil
+	// Now, lest they go out in the turn of somebody else.
+	return sent, p.conn.Flush()
 }
 
-// sendBlock sends one DATA, compressed if that is worth while.
-func (p *Peer) sendBlock(d wire.Data, block []byte) (int, error) {
-	return len(block), p.conn.WriteData(d, block)
-}
-
-// fail rejects what could not be read.
-func (p *Peer) fail(r run) error {
-	u := &p.up
+// reject rejects what cannot be sent.
+func (p *Peer) reject(r run, reason wire.RejectReason) error {
 	for _, d := range r.parts {
-		u.mu.Lock()
-		// What is left of a request that was being answered in parts.
-		if len(u.queue) > 0 && u.queue[0].ID == d.ID {
-			u.bytes -= u.queue[0].Length
-			u.queue = slices.Delete(u.queue, 0, 1)
-		}
-		u.mu.Unlock()
-		if err := p.say(wire.Reject{ID: d.ID, Reason: wire.RejectFailed}.Append); err != nil {
+		p.up.forget(d.ID)
+		if err := p.say(wire.Reject{ID: d.ID, Reason: reason}.Append); err != nil {
 			return err
 		}
 	}

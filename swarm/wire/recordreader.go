@@ -16,6 +16,10 @@ const (
 	lookahead = smallBuffer
 )
 
+// awaiter is a connection that can be told for how many bytes it is worth
+// waking up.
+type awaiter interface{ Await(n int) }
+
 // recordReader opens records and reads as the stream of bytes they carry. A whole
 // record that fits is opened straight into the caller's memory.
 type recordReader struct {
@@ -85,6 +89,9 @@ func (r *recordReader) fill(need int) error {
 		return nil
 	}
 	r.makeRoom(need)
+	if a, ok := r.src.(awaiter); ok {
+		a.Await(need - have)
+	}
 	most := min(len(r.buf), r.end+need-have+lookahead)
 	n, err := io.ReadAtLeast(r.src, r.buf[r.end:most], need-have)
 	r.end += n

@@ -1,0 +1,244 @@
+package swarm
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/bits-and-blooms/bitset"
+
+	"github.com/shoal-dl/shoal/swarm/wire"
+)
+
+var churn = flag.Int("churn", 200, "connections that come and go in TestChurn")
+
+func TestGate(t *testing.T) {
+	var g gate
+	public, private := netip.MustParseAddr("8.8.8.1"), netip.MustParseAddr("192.168.0.1")
+	for range halfOpenNetwork {
+		if !g.enter(public) {
+			t.Fatal("too few of one network may come")
+		}
+		public = public.Next()
+	}
+	if g.enter(public) {
+		t.Error("too many of one network may come")
+	}
+	if !g.enter(netip.MustParseAddr("8.8.9.1")) {
+		t.Error("those of another network may not")
+	}
+	n := halfOpenNetwork + 1
+	for g.enter(private) {
+		n++
+	}
+	if n != halfOpenMost {
+		t.Errorf("%d may come at once", n)
+	}
+	g.leave(public.Prev())
+	if !g.enter(public) {
+		t.Error("nobody may come after one has gone")
+	}
+	for range halfOpenNetwork {
+		g.leave(public)
+	}
+	g.leave(netip.MustParseAddr("8.8.9.1"))
+	if len(g.networks) > 0 {
+		t.Errorf("it remembers %v", g.networks)
+	}
+}
+
+// exhaustedListener has no descriptors left at first.
+type exhaustedListener struct {
+	net.Listener
+	fails int
+}
+
+func (l *exhaustedListener) Accept() (net.Conn, error) {
+	if l.fails > 0 {
+		l.fails--
+		return nil, &net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
+	}
+	return l.Listener.Accept()
+}
+
+func TestAcceptAfterErrors(t *testing.T) {
+	c := newContent(t, 1<<20, 64<<10, false)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		m := w.machine(near)
+		l := &exhaustedListener{m.Listen(m.at.Port()), 100}
+		runNode(t, Options{Share: true, Listener: l, Dial: m.Dial}).Join(c.seed())
+		_, s := w.leech(c, Options{}, m)
+		firstPeer(t, s)
+	})
+}
+
+// TestSlowDrip has strangers keep connections half open.
+func TestSlowDrip(t *testing.T) {
+	c := newContent(t, 1<<20, 64<<10, false)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		m := w.machine(near)
+		w.node(m, Options{Share: true}).Join(c.seed())
+		synctest.Wait()
+		bad := w.machine(near)
+		var all sync.WaitGroup
+		for range halfOpenMost {
+			nc, err := bad.Dial(t.Context(), m.at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all.Go(func() {
+				began := time.Now()
+				n, _ := io.Copy(io.Discard, nc)
+				if n > 0 || time.Since(began) > wire.HandshakeTimeout+time.Second {
+					t.Errorf("a stranger was told %d bytes within %v", n, time.Since(began))
+				}
+				nc.Close()
+			})
+		}
+		all.Wait()
+		_, s := w.leech(c, Options{}, m)
+		firstPeer(t, s)
+	})
+}
+
+// TestFlood has a neighbour say more than anybody needs to.
+func TestFlood(t *testing.T) {
+	c := newContent(t, 16<<20, 64<<10, false)
+	toggle := wire.Unfetching{Pieces: []int{1}}.Append(wire.Fetching{Pieces: []int{1}}.Append(nil))
+	tests := map[string]struct {
+		frames []byte
+		reads  bool
+	}{
+		"chatter":  {toggle, true},
+		"pings":    {wire.Ping{}.Append(nil), true},
+		"requests": {wire.Request{ID: 1, Piece: 1, Length: wire.MaxBlock}.Append(nil), false},
+		"missing":  {wire.Request{ID: 1, Piece: 1, Offset: 1, Length: wire.MaxBlock}.Append(nil), false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				m := w.machine(near)
+				w.node(m, Options{Share: true}).Join(c.seed())
+				synctest.Wait()
+				s := w.dialled(w.machine(near), m, c)
+				var reading sync.WaitGroup
+				if tt.reads {
+					reading.Go(func() { next[wire.Bye](s) })
+				}
+				sent := 0
+				for ; sent < 1<<20; sent++ {
+					if s.Write(tt.frames) != nil || s.Flush() != nil {
+						break
+					}
+				}
+				if sent == 1<<20 {
+					t.Error("it is still listened to")
+				}
+				s.nc.Close()
+				reading.Wait()
+			})
+		})
+	}
+}
+
+// TestChurn lets connections of all sorts come and go, and nothing stay.
+func TestChurn(t *testing.T) {
+	c := newContent(t, 1<<20, 64<<10, false)
+	n := runNode(t, Options{Listen: "127.0.0.1:0", Share: true})
+	s := n.Join(c.seed())
+	waitFor(t, func() bool { return len(n.contents()) > 0 })
+	at := n.sockets.tcp.Addr().String()
+	some := *churn / 10
+	var before usage
+	for i := range *churn + some {
+		if i == some { // everything is warm
+			before = used(t, s)
+		}
+		visit(t, c, at, i)
+	}
+	after := used(t, s)
+	if after.goroutines > before.goroutines+5 || after.descriptors > before.descriptors+5 || after.heap > before.heap+4<<20 {
+		t.Errorf("used are %+v, before %d connections %+v", after, *churn, before)
+	}
+	if n.gate.all != 0 || len(n.gate.networks) != 0 || len(n.turns.hosts) != 0 {
+		t.Errorf("left are %d half open, %v, %v", n.gate.all, n.gate.networks, n.turns.hosts)
+	}
+}
+
+// visit connects in one of several ways, and goes.
+func visit(t *testing.T, c *content, at string, how int) {
+	t.Helper()
+	nc, err := net.Dial("tcp", at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	if how%4 == 0 {
+		_, _ = nc.Write([]byte("GET / HTTP/1.1\r\n\r\n"))
+		return
+	}
+	end, err := wire.NewEndpoint(uint16(how))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := end.Initiate(nc, wire.Content{PSK: c.Keys().PSK, Pieces: c.NumPieces()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if how%4 == 1 {
+		return
+	}
+	st := &stranger{conn, nc}
+	st.say(wire.Hello{Client: "visitor"}.Append(nil))
+	st.say(wire.Bitfield{Have: bitset.New(uint(c.NumPieces()))}.Append(nil))
+	st.say(wire.Request{Piece: 3, Length: wire.MaxBlock}.Append(nil))
+	if how%4 == 2 && next[wire.Data](st) == nil {
+		t.Error("got no data")
+	}
+	st.say(wire.Bye{}.Append(nil))
+}
+
+// usage is what a process uses.
+type usage struct{ goroutines, descriptors, heap int }
+
+// used measures it when all neighbours have gone.
+func used(t *testing.T, s *Swarm) usage {
+	t.Helper()
+	waitFor(t, func() bool { return s.Stats().Peers == 0 })
+	waitFor(t, func() bool { s.node.gate.mu.Lock(); defer s.node.gate.mu.Unlock(); return s.node.gate.all == 0 })
+	runtime.GC()
+	runtime.GC()
+	var mem runtime.MemStats
+	runtime.ReadMemStats(&mem)
+	fds, _ := os.ReadDir("/proc/self/fd") // none where there is no such folder
+	return usage{runtime.NumGoroutine(), len(fds), int(mem.HeapAlloc)}
+}
+
+// waitFor waits until something is so.
+func waitFor(t *testing.T, so func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	clock := time.NewTicker(time.Millisecond)
+	defer clock.Stop()
+	for !so() {
+		select {
+		case <-clock.C:
+		case <-ctx.Done():
+			t.Fatal(errors.New("it took too long"))
+		}
+	}
+}

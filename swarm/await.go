@@ -1,0 +1,60 @@
+package swarm
+
+import (
+	"net"
+	"syscall"
+	"time"
+)
+
+const (
+	// awaitSpan is how long bytes may gather before the reader is woken.
+	awaitSpan = 100 * time.Millisecond
+	// awaitLeast bytes are the fewest worth two system calls to wait for.
+	awaitLeast = 8 << 10
+)
+
+// await keeps the system from waking the reader for every packet of a block that
+// is of no use before it is whole (SO_RCVLOWAT). At most what came in the last
+// awaitSpan is waited for, so that a peer who has become slow is not taken for
+// a silent one.
+type await struct {
+	raw   syscall.RawConn // nil where the system cannot be told
+	low   int             // bytes, as the system was last told; 0 = never
+	since time.Duration   // start of the span under way
+	bytes int             // received in it
+	pace  int             // received in the one before
+}
+
+// got counts n more bytes, received at the given age of the connection.
+func (a *await) got(n int, now time.Duration) {
+	a.bytes += n
+	if d := now - a.since; d >= awaitSpan {
+		a.pace = int(int64(a.bytes) * int64(awaitSpan) / int64(d))
+		a.since, a.bytes = now, 0
+	}
+}
+
+// until tells the system for how many bytes to wake the reader.
+func (a *await) until(n int) {
+	low := min(n, a.pace)
+	if low < awaitLeast {
+		low = 1
+	}
+	if a.raw == nil || low == max(a.low, 1) {
+		return
+	}
+	a.low = low
+	setLowWater(a.raw, low)
+}
+
+func rawConn(nc net.Conn) syscall.RawConn {
+	tcp, ok := nc.(*net.TCPConn)
+	if !ok {
+		return nil
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	return raw
+}

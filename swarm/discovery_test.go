@@ -1,0 +1,69 @@
+package swarm
+
+import (
+	"sync"
+	"testing"
+
+	"github.com/shoal-dl/shoal/verify"
+)
+
+// TestDHT lets nodes find each other through a private DHT alone, the third one
+// through the second after the first is gone.
+func TestDHT(t *testing.T) {
+	c := newContent(t, 1<<20, 64<<10, false)
+	c.Discovery = []string{verify.DiscoveryDHT}
+	first := runNode(t, Options{Listen: "127.0.0.1:0", Share: true, Stay: true, DHT: true, DHTPrivate: true})
+	s1 := first.Join(c.seed())
+	bootstrap := []string{first.sockets.tcp.Addr().String()}
+	second := runNode(t, Options{Listen: "127.0.0.1:0", Share: true, DHT: true, DHTPrivate: true, DHTBootstrap: bootstrap})
+	s2 := second.Join(Content{Manifest: c.Manifest, Read: c.read})
+	got, err := bring(t.Context(), firstPeer(t, s2), lease(upTo(c.NumPieces())...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, raw := range got {
+		s2.Have(raw.Piece)
+	}
+	s1.Leave()
+	third := runNode(t, Options{Listen: "127.0.0.1:0", Share: true, DHT: true, DHTPrivate: true, DHTBootstrap: bootstrap})
+	s3 := third.Join(Content{Manifest: c.Manifest, Read: c.read})
+	if got, err = bring(t.Context(), firstPeer(t, s3), lease(upTo(c.NumPieces())...)); err != nil {
+		t.Fatal(err)
+	}
+	c.check(t, got, upTo(c.NumPieces()))
+}
+
+// TestLAN lets two nodes find each other by multicast.
+func TestLAN(t *testing.T) {
+	c := newContent(t, 1<<20, 64<<10, false)
+	c.Discovery = []string{verify.DiscoveryLAN}
+	seed := runNode(t, Options{Listen: "127.0.0.1:0", Share: true, LAN: true})
+	seed.Join(c.seed())
+	n := runNode(t, Options{Listen: "127.0.0.1:0", Share: true, LAN: true})
+	s := n.Join(Content{Manifest: c.Manifest, Read: c.read})
+	p := firstPeer(t, s)
+	if !p.LAN() {
+		t.Error("it does not count as one of the local network")
+	}
+}
+
+// TestConsent has a publisher who consents to nothing.
+func TestConsent(t *testing.T) {
+	c := newContent(t, 1<<20, 64<<10, false)
+	c.Discovery = nil
+	n, err := New(Options{Listen: "127.0.0.1:0", Share: true, DHT: true, LAN: true, DHTPrivate: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.sockets.close()
+	s := n.Join(c.seed())
+	var running sync.WaitGroup
+	n.discover(t.Context(), s, &running)
+	running.Wait()
+	if s.dht != nil || s.lan != nil {
+		t.Error("others are looked for")
+	}
+	if s.shares() || s.open {
+		t.Error("it is shared")
+	}
+}

@@ -1,0 +1,205 @@
+package swarm
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/shoal-dl/shoal/swarm/swarmtest"
+	"github.com/shoal-dl/shoal/swarm/wire"
+)
+
+// table is turns with connections named "a1", "a2", "b1": host a, b.
+type table struct {
+	*turns
+	now   time.Time
+	turn  map[string]*turn
+	woken []string
+}
+
+func newTable(t *turns) *table {
+	return &table{turns: t, now: time.Unix(1e9, 0), turn: map[string]*turn{}}
+}
+
+func (t *table) asks(names ...string) {
+	for _, name := range names {
+		if t.turn[name] == nil {
+			host := netip.AddrFrom4([4]byte{198, 18, 0, name[0]})
+			t.turn[name] = newTurn(host, func() { t.woken = append(t.woken, name) })
+		}
+		t.ask(t.turn[name], t.now)
+	}
+}
+
+func (t *table) spends(name string, n int) { t.spent(t.turn[name], n, t.now) }
+
+// served names those whose turn it is.
+func (t *table) served() string {
+	var names []string
+	for name, c := range t.turn {
+		if t.allowance(c) > 0 {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return fmt.Sprint(names)
+}
+
+func TestTurns(t *testing.T) {
+	const q = quantum
+	tests := map[string]struct {
+		play func(t *table)
+		want string
+	}{
+		"nobody else": {func(t *table) {
+			t.asks("a1")
+			for range 10 {
+				t.spends("a1", q)
+			}
+		}, "[a1]"},
+		"one host has several": {func(t *table) { t.asks("a1", "a2", "a3") }, "[a1 a2 a3]"},
+		"several hosts have one each": {func(t *table) {
+			t.asks("a1")
+			t.asks("b1", "b2", "a2", "c1")
+		}, "[a1 b1 c1]"},
+		"no more than eight": {func(t *table) {
+			t.asks("a1", "b1", "c1", "d1", "e1", "f1", "g1", "h1", "i1", "j1")
+		}, "[a1 b1 c1 d1 e1 f1 g1 h1]"},
+		"the ninth comes next": {func(t *table) {
+			t.asks("a1", "b1", "c1", "d1", "e1", "f1", "g1", "h1", "i1", "j1")
+			t.spends("b1", q)
+		}, "[a1 c1 d1 e1 f1 g1 h1 i1]"},
+		"not before the turn is over": {func(t *table) {
+			t.asks("a1", "b1", "c1", "d1", "e1", "f1", "g1", "h1", "i1", "j1")
+			t.spends("b1", q-1)
+		}, "[a1 b1 c1 d1 e1 f1 g1 h1]"},
+		"connections of a host alternate": {func(t *table) {
+			t.asks("a1", "b1")
+			t.asks("a2", "a3")
+			t.spends("a1", q)
+		}, "[a2 b1]"},
+		"who stalls loses his place": {func(t *table) {
+			t.asks("a1", "b1", "a2")
+			t.now = t.now.Add(2 * time.Second)
+			t.spends("b1", 1)
+			t.now = t.now.Add(2 * time.Second)
+			t.watch(t.now)
+		}, "[a2 b1]"},
+		"and comes back behind the others": {func(t *table) {
+			t.asks("a1", "b1", "a2")
+			t.now = t.now.Add(stallAfter + 1)
+			t.spends("b1", 1)
+			t.watch(t.now)
+			t.spends("a1", q)
+			t.spends("a2", q)
+		}, "[a1 b1]"},
+		"done is done": {func(t *table) {
+			t.asks("a1", "b1", "a2")
+			t.done(t.turn["a1"], t.now)
+			t.done(t.turn["b1"], t.now)
+			t.done(t.turn["b1"], t.now)
+		}, "[a2]"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			tb := newTable(newTurns(nil))
+			tt.play(tb)
+			if got := tb.served(); got != tt.want {
+				t.Errorf("served are %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestTurnsForget leaves nothing behind of those who went.
+func TestTurnsForget(t *testing.T) {
+	tb := newTable(newTurns(nil))
+	tb.asks("a1", "b1", "a2", "c1")
+	tb.now = tb.now.Add(stallAfter + 1)
+	tb.watch(tb.now)
+	for _, c := range tb.turn {
+		tb.done(c, tb.now)
+	}
+	if len(tb.hosts)+len(tb.ring)+len(tb.serving) > 0 {
+		t.Errorf("left are %v, %v, %v", tb.hosts, tb.ring, tb.serving)
+	}
+}
+
+// greedy asks for as much as it may, and counts what comes within d.
+func (s *stranger) greedy(c *content, d time.Duration) (total int) {
+	_ = s.nc.SetReadDeadline(time.Now().Add(d))
+	next[wire.Bitfield](s)
+	ahead, id := 0, uint32(0)
+	for {
+		for ahead+wire.MaxBlock <= window {
+			per := int(c.PieceSize) / wire.MaxBlock
+			i := int(id) % (c.NumPieces() * per)
+			_ = s.Write(wire.Request{ID: id, Piece: i / per, Offset: i % per * wire.MaxBlock, Length: wire.MaxBlock}.Append(nil))
+			ahead += wire.MaxBlock
+			id++
+		}
+		_ = s.Flush()
+		f := next[wire.Data](s)
+		if f == nil {
+			return total
+		}
+		ahead -= f.Size
+		total += f.Size
+	}
+}
+
+// TestGreedy has three hosts, each with several connections, compete with one that
+// has a single one and asks for little at a time.
+func TestGreedy(t *testing.T) {
+	c := newContent(t, 16<<20, 256<<10, false)
+	tests := map[string]struct {
+		line    swarmtest.Line
+		options Options
+		each    int // connections of a greedy host
+	}{
+		"limit":               {near, Options{LimitUp: perSecond(2 << 20)}, 3},
+		"low limit":           {near, Options{LimitUp: perSecond(100 << 10)}, 3},
+		"uplink":              {swarmtest.Line{Up: 2 << 20, Delay: 10 * time.Millisecond}, Options{}, 1},
+		"uplink, connections": {swarmtest.Line{Up: 2 << 20, Delay: 10 * time.Millisecond}, Options{}, 5},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				m := w.machine(tt.line)
+				tt.options.Share = true
+				w.node(m, tt.options).Join(c.seed())
+				synctest.Wait()
+				var all sync.WaitGroup
+				for range 3 {
+					bad := w.machine(near)
+					for range tt.each {
+						s := w.dialled(bad, m, c)
+						all.Go(func() { s.greedy(c, time.Minute) })
+					}
+				}
+				_, s := w.leech(c, Options{}, m)
+				p := firstPeer(t, s)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				got := 0
+				l := lease(upTo(c.NumPieces())...)
+				l.Received = func(n int) { got += n }
+				for got := 0; got >= 0 && ctx.Err() == nil; got++ {
+					_, _ = bring(ctx, p, l)
+				}
+				all.Wait()
+				share := float64(got) / float64(m.Sent())
+				t.Logf("%.0f KiB/s, %.1f %% of all", float64(got)/60/1024, 100*share)
+				if share < 0.2 {
+					t.Errorf("the honest peer got %.1f %%", 100*share)
+				}
+			})
+		})
+	}
+}

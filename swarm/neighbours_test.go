@@ -1,0 +1,323 @@
+package swarm
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/bits-and-blooms/bitset"
+
+	"github.com/shoal-dl/shoal/swarm/swarmtest"
+	"github.com/shoal-dl/shoal/swarm/wire"
+)
+
+// TestLongWay fills 100 Mbit/s over a round trip of 50 ms with one peer.
+func TestLongWay(t *testing.T) {
+	const up = 12.5e6
+	line := swarmtest.Line{Up: up, Delay: 25 * time.Millisecond}
+	c := newContent(t, 100<<20, 1<<20, false)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		seed, _ := w.seed(c, line)
+		_, s := w.leech(c, Options{}, seed)
+		p := firstPeer(t, s)
+		began := time.Now()
+		got, err := bring(t.Context(), p, lease(upTo(c.NumPieces())...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.check(t, got, upTo(c.NumPieces()))
+		took, least := time.Since(began), time.Duration(float64(c.Size())/up*float64(time.Second))
+		t.Logf("it took %v, the line alone takes %v", took, least)
+		if took > least*105/100 {
+			t.Errorf("it took %v, the line alone takes %v", took, least)
+		}
+	})
+}
+
+// TestMesh lets a crowd that knows two first contacts come at once.
+func TestMesh(t *testing.T) {
+	const crowd = 30
+	c := newContent(t, 1<<20, 64<<10, false)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		line := swarmtest.Line{Delay: 20 * time.Millisecond}
+		first, second := w.machine(line), w.machine(line)
+		var swarms []*Swarm
+		for _, m := range []*machine{first, second} {
+			swarms = append(swarms, w.node(m, Options{Share: true}).Join(Content{Manifest: c.Manifest, Read: c.read}))
+		}
+		synctest.Wait()
+		for range crowd - 2 {
+			n := w.node(w.machine(line), Options{Share: true})
+			swarms = append(swarms, n.Join(Content{
+				Manifest: c.Manifest, Read: c.read, Peers: []string{first.at.String(), second.at.String()},
+			}))
+		}
+		time.Sleep(2 * time.Second)
+		for i, s := range swarms {
+			if n := len(s.Peers()); n != crowd-1 {
+				t.Errorf("node %d has %d neighbours of %d", i, n, crowd-1)
+			}
+		}
+	})
+}
+
+// TestDuplicate has two nodes dial each other at the same moment.
+func TestDuplicate(t *testing.T) {
+	c := newContent(t, 1<<20, 64<<10, false)
+	for range 10 { // the nodes' ids are random, and decide
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			a, b := w.machine(near), w.machine(near)
+			sa := w.node(a, Options{Share: true}).Join(Content{Manifest: c.Manifest, Read: c.read, Peers: []string{b.at.String()}})
+			sb := w.node(b, Options{Share: true}).Join(Content{Manifest: c.Manifest, Read: c.read, Peers: []string{a.at.String(), b.at.String()}})
+			for range 10 {
+				time.Sleep(time.Minute)
+				if len(sa.Peers()) != 1 || len(sb.Peers()) != 1 {
+					t.Fatalf("they have %d and %d neighbours", len(sa.Peers()), len(sb.Peers()))
+				}
+			}
+		})
+	}
+}
+
+func TestBan(t *testing.T) {
+	c := newContent(t, 1<<20, 64<<10, false)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		m, n := w.machine(near), w.machine(near)
+		bye := make(chan wire.ByeReason, 1)
+		w.played(m, c, c.all(), func(s *stranger) { bye <- next[wire.Bye](s).Reason })
+		s := w.node(n, Options{Share: true}).Join(Content{Manifest: c.Manifest, Read: c.read, Peers: []string{m.at.String()}})
+		p := firstPeer(t, s)
+		s.Ban(p, "sent wrong bytes")
+		if got := <-bye; got != wire.ByeBanned {
+			t.Errorf("it was told %v", got)
+		}
+		time.Sleep(time.Hour)
+		if len(s.Peers()) > 0 {
+			t.Error("it is still there")
+		}
+		if b := next[wire.Bye](w.dialled(m, n, c)); b == nil || b.Reason != wire.ByeBanned {
+			t.Errorf("when it comes back it is told %v", b)
+		}
+		if _, err := bring(t.Context(), p, lease(1)); err == nil {
+			t.Error("pieces came from it")
+		}
+	})
+}
+
+// TestFull comes to a node that has neighbours enough.
+func TestFull(t *testing.T) {
+	c := newContent(t, 1<<20, 64<<10, false)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		m := w.machine(near)
+		s := w.node(m, Options{Share: true}).Join(Content{Manifest: c.Manifest, Read: c.read})
+		synctest.Wait()
+		for range neighboursMost {
+			w.leech(c, Options{Share: true}, m)
+		}
+		time.Sleep(time.Second)
+		late := w.dialled(w.machine(near), m, c)
+		if pex := next[wire.PEX](late); pex == nil || len(pex.Addrs) != wire.MaxPEX {
+			t.Errorf("it was told of nobody else: %v", pex)
+		}
+		if bye := next[wire.Bye](late); bye == nil || bye.Reason != wire.ByeFull {
+			t.Errorf("it was told %v", bye)
+		}
+		if n := s.Stats().Peers; n != neighboursMost {
+			t.Errorf("there are %d neighbours", n)
+		}
+	})
+}
+
+// TestNews tells neighbours what is proven and fetched here.
+func TestNews(t *testing.T) {
+	c := newContent(t, 1<<20, 64<<10, false)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		m := w.machine(near)
+		from := w.node(m, Options{Share: true}).Join(Content{Manifest: c.Manifest, Read: c.read})
+		_, s := w.leech(c, Options{}, m)
+		p := firstPeer(t, s)
+		shows := func(want string) {
+			t.Helper()
+			time.Sleep(time.Second)
+			p.Look(func(have, fetching *bitset.BitSet) {
+				if got := have.String() + " " + fetching.String(); got != want {
+					t.Errorf("it shows %s, not %s", got, want)
+				}
+			})
+		}
+		shows("{} {}")
+		before := p.Version()
+		from.Fetching([]int{3, 4, 5})
+		from.Have(1)
+		shows("{1} {3,4,5}")
+		if p.Version() == before {
+			t.Error("the version is the same")
+		}
+		from.Have(4)
+		from.Unfetching([]int{5, 6})
+		shows("{1,4} {3}")
+		from.Fetching([]int{4})
+		shows("{1,4} {3}")
+	})
+}
+
+// TestUnproven asks for what is not proven, and for what is beyond the piece.
+func TestUnproven(t *testing.T) {
+	c := newContent(t, 1<<20-1, 64<<10, false)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		m := w.machine(near)
+		w.node(m, Options{Share: true}).Join(Content{Manifest: c.Manifest, Have: bitset.New(16).Set(2).Set(15), Read: c.read})
+		synctest.Wait()
+		s := w.dialled(w.machine(near), m, c)
+		for id, r := range []wire.Request{{Piece: 3, Length: 1}, {Piece: 2, Offset: 1, Length: 64 << 10}, {Piece: 15, Length: 64 << 10}} {
+			r.ID = uint32(id)
+			s.say(r.Append(nil))
+			if got := next[wire.Reject](s); got == nil || got.ID != r.ID || got.Reason != wire.RejectMissing {
+				t.Errorf("request %d was answered %v", id, got)
+			}
+		}
+		s.say(wire.Request{ID: 9, Piece: 2, Length: 64 << 10}.Append(nil))
+		if got := next[wire.Data](s); got == nil || got.ID != 9 || got.Size != 64<<10 {
+			t.Errorf("a good request was answered %v", got)
+		}
+	})
+}
+
+// TestDisk has a disk of our own fail.
+func TestDisk(t *testing.T) {
+	c := newContent(t, 1<<20, 64<<10, false)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		m := w.machine(near)
+		bad := c.seed()
+		bad.Read = func(piece int, off int64, buf []byte) error {
+			if piece == 7 {
+				return errors.New("bad sector")
+			}
+			return c.read(piece, off, buf)
+		}
+		w.node(m, Options{Share: true}).Join(bad)
+		_, s := w.leech(c, Options{}, m)
+		p := firstPeer(t, s)
+		got, err := bring(t.Context(), p, lease(upTo(16)...))
+		if e, ok := errors.AsType[*Error](err); !ok || e.Lasting {
+			t.Errorf("error %v is not a passing one", err)
+		}
+		c.check(t, got, upTo(7))
+		got, err = bring(t.Context(), p, lease(8, 9))
+		if err != nil {
+			t.Error(err)
+		}
+		c.check(t, got, []int{8, 9})
+	})
+}
+
+// TestLeave stops one swarm of a node and not the other.
+func TestLeave(t *testing.T) {
+	c1, c2 := newContent(t, 1<<20, 64<<10, false), newContent(t, 1<<20, 128<<10, false)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		m := w.machine(near)
+		n := w.node(m, Options{Share: true})
+		s1, s2 := n.Join(c1.seed()), n.Join(c2.seed())
+		_, l1 := w.leech(c1, Options{}, m)
+		_, l2 := w.leech(c2, Options{}, m)
+		p1, p2 := firstPeer(t, l1), firstPeer(t, l2)
+		began := time.Now()
+		s1.Leave()
+		s1.Leave()
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("it took %v", took)
+		}
+		time.Sleep(time.Second)
+		if err := p1.ended(); err == nil || !slices.Contains([]string{(&partedError{wire.ByeDone}).Error()}, err.Error()) {
+			t.Errorf("the neighbour noticed %v", err)
+		}
+		if _, err := bring(t.Context(), p2, lease(3)); err != nil {
+			t.Errorf("the other swarm: %v", err)
+		}
+		s2.Leave()
+	})
+}
+
+// TestLeaveUnstarted leaves before there is anything to leave, and joins after
+// the end.
+func TestLeaveUnstarted(t *testing.T) {
+	c := newContent(t, 1<<20, 64<<10, false)
+	n, err := New(Options{Listen: "127.0.0.1:0", Share: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.Join(c.seed()).Leave()
+	s := n.Join(c.seed())
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if err := n.Run(ctx); err != context.Canceled {
+		t.Errorf("run: %v", err)
+	}
+	s.Leave()
+	n.Join(c.seed()).Leave()
+}
+
+// TestUnshared does not serve, nor show what it has.
+func TestUnshared(t *testing.T) {
+	c := newContent(t, 1<<20, 64<<10, false)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		m, n := w.machine(near), w.machine(near)
+		seen := make(chan string, 10)
+		w.played(m, c, c.all(), func(s *stranger) {
+			if next[wire.Hello](s).Serves {
+				seen <- "it serves"
+			}
+			if have := next[wire.Bitfield](s).Have; have.Any() {
+				seen <- "it shows " + have.String()
+			}
+			s.say(wire.Request{ID: 1, Piece: 1, Length: 1}.Append(nil))
+			if r := next[wire.Reject](s); r == nil || r.Reason != wire.RejectUnshared {
+				seen <- "it does not refuse"
+			}
+			seen <- ""
+		})
+		node := w.node(n, Options{})
+		if node.Port() != 0 {
+			t.Error("it listens")
+		}
+		node.Join(Content{Manifest: c.Manifest, Have: bitset.New(16).Set(1), Read: c.read, Peers: []string{m.at.String()}})
+		for text := <-seen; text != ""; text = <-seen {
+			t.Error(text)
+		}
+		if _, err := w.machine(near).Dial(t.Context(), n.at); err == nil {
+			t.Error("it accepts peers")
+		}
+	})
+}
+
+// TestMaxUpload stops sharing after so many bytes.
+func TestMaxUpload(t *testing.T) {
+	c := newContent(t, 10<<20, 64<<10, false)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		m := w.machine(near)
+		s := w.node(m, Options{Share: true, MaxUpload: 2 << 20}).Join(c.seed())
+		_, l := w.leech(c, Options{}, m)
+		p := firstPeer(t, l)
+		_, err := bring(t.Context(), p, lease(upTo(c.NumPieces())...))
+		if e, ok := errors.AsType[*Error](err); !ok || !e.Lasting {
+			t.Errorf("error %v is not a lasting one", err)
+		}
+		if n := s.Stats().Uploaded; n < 2<<20-quantum || n > 2<<20 {
+			t.Errorf("%d bytes were uploaded", n)
+		}
+	})
+}
