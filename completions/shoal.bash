@@ -5,7 +5,7 @@ _shoal() {
 	COMPREPLY=()
 	for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
 		case $word in
-			fetch | get | resume | verify | create | show | demo | man | completion | version | help)
+			fetch | get | resume | verify | seed | create | show | demo | man | completion | version | help)
 				verb=$word
 				break
 				;;
@@ -16,8 +16,9 @@ _shoal() {
 	local trust='--id --pubkey'
 	local server='--header --user-agent --netrc --proxy --cacert --cert --key --insecure --timeout'
 	local transfer="$server --mirror --connections --retries --limit-down --deadline"
-	local swarm='--peer --prefer --no-share --no-dht --no-lan --http-only --seed-time --seed-idle --seed-ratio
+	local serving='--peer --no-dht --no-lan --seed-time --seed-idle --seed-ratio
 		--limit-up --max-upload --listen --dht-bootstrap --dht-private'
+	local swarm="$serving --prefer --no-share --http-only"
 	local flags=''
 	case $verb in
 		'' | fetch | get)
@@ -25,6 +26,7 @@ _shoal() {
 			;;
 		resume) flags="--list --overwrite --recheck --on-complete $transfer $swarm $look" ;;
 		verify) flags="--repair $trust $transfer $swarm $look" ;;
+		seed) flags="--trust $trust $server $serving $look" ;;
 		create)
 			flags="--output --overwrite --mirror --peer --bootstrap --discovery --name --comment --piece-size
 				--salt --modified --zstd --sign $look"
@@ -45,7 +47,7 @@ _shoal() {
 			case $cur in
 				-*) words="$flags --help" ;;
 				*) [[ -z $verb || $verb == help ]] &&
-					words='fetch get resume verify create show demo man completion version help' ;;
+					words='fetch get resume verify seed create show demo man completion version help' ;;
 			esac
 			;;
 	esac

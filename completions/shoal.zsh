@@ -2,12 +2,13 @@
 # zsh completion for shoal(1)
 
 _shoal() {
-	local -a verbs look trust server transfer swarm output overwrite keep
+	local -a verbs look trust server transfer serving swarm output overwrite keep
 	verbs=(
 		'fetch:download what a manifest describes'
 		'get:download what a manifest describes'
 		'resume:go on with interrupted downloads'
 		'verify:check files against a manifest'
+		'seed:serve content that is already here'
 		'create:write a manifest'
 		'show:say what a manifest says'
 		'demo:fetch from three mirrors in this process'
@@ -47,13 +48,10 @@ _shoal() {
 		'--limit-down=[bytes a second to receive]:rate'
 		'--deadline=[time to give up after]:duration'
 	)
-	swarm=(
+	serving=(
 		'*--peer=[address of a peer]:HOST\:PORT'
-		'--prefer=[whom to fetch from]:whom:(auto speed peers)'
-		'--no-share[never upload or announce]'
 		'--no-dht[no DHT]'
 		'--no-lan[no local network]'
-		'--http-only[mirrors alone]'
 		'--seed-time=[how long to serve]:duration'
 		'--seed-idle=[how long to serve unasked]:duration'
 		'--seed-ratio=[how much to serve]:ratio'
@@ -62,6 +60,12 @@ _shoal() {
 		'--listen=[address to take peers at]:HOST\:PORT'
 		'*--dht-bootstrap=[address of a DHT node]:HOST\:PORT'
 		'--dht-private[a DHT of one'"'"'s own]'
+	)
+	swarm=(
+		$serving
+		'--prefer=[whom to fetch from]:whom:(auto speed peers)'
+		'--no-share[never upload or announce]'
+		'--http-only[mirrors alone]'
 	)
 	output=('(-o --output)'{-o+,--output=}'[where to write]:path:_files')
 	overwrite=('--overwrite[replace what lies there]')
@@ -92,6 +96,9 @@ _shoal() {
 				verify)
 					_arguments '--repair[fetch the bad pieces]' $trust $transfer $swarm $look \
 						'1:manifest:_files -g "*.shoal"' '2:path:_files'
+					;;
+				seed)
+					_arguments '--trust[do not hash it first]' $trust $server $serving $look '*:manifest or path:_files'
 					;;
 				create)
 					_arguments $output $overwrite '*--mirror=[URL of a mirror]:url' \
