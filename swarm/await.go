@@ -19,6 +19,7 @@ const (
 // a silent one.
 type await struct {
 	raw   syscall.RawConn // nil where the system cannot be told
+	want  int             // bytes that the next Reads are to bring
 	low   int             // bytes, as the system was last told; 0 = never
 	since time.Duration   // start of the span under way
 	bytes int             // received in it
@@ -27,6 +28,7 @@ type await struct {
 
 // got counts n more bytes, received at the given age of the connection.
 func (a *await) got(n int, now time.Duration) {
+	a.want -= n
 	a.bytes += n
 	if d := now - a.since; d >= awaitSpan {
 		a.pace = int(int64(a.bytes) * int64(awaitSpan) / int64(d))
@@ -34,9 +36,10 @@ func (a *await) got(n int, now time.Duration) {
 	}
 }
 
-// until tells the system for how many bytes to wake the reader.
-func (a *await) until(n int) {
-	low := min(n, a.pace)
+// tell tells the system for how many bytes to wake the reader: never for more
+// than are wanted, which may be the last the peer has to say.
+func (a *await) tell() {
+	low := min(a.want, a.pace)
 	if low < awaitLeast {
 		low = 1
 	}

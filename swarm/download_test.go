@@ -157,11 +157,11 @@ func TestPiecesCancelled(t *testing.T) {
 			if n++; raw.Piece == 3 {
 				cancel(stop)
 			}
-			if err != nil && err != stop || n > 5 {
+			if err != nil && !errors.Is(err, stop) || n > 5 {
 				t.Fatalf("element %d: %v", n, err)
 			}
 		}
-		if got, err := bring(ctx, p, lease(1)); err != stop || got != nil {
+		if got, err := bring(ctx, p, lease(1)); !errors.Is(err, stop) || got != nil {
 			t.Errorf("with a context that has ended: %v, %v", got, err)
 		}
 	})

@@ -35,8 +35,8 @@ var (
 
 // meet runs a connection to a peer from the end of its handshake to its own.
 func (s *Swarm) meet(p *Peer) error {
-	if err, bye := s.admit(p); err != nil {
-		p.refuse(bye)
+	if bye, err := s.admit(p); err != nil {
+		p.refuse(bye, err)
 		return err
 	}
 	defer s.dismiss(p)
@@ -47,22 +47,22 @@ func (s *Swarm) meet(p *Peer) error {
 }
 
 // admit makes p a neighbour, or says why not.
-func (s *Swarm) admit(p *Peer) (error, wire.ByeReason) {
+func (s *Swarm) admit(p *Peer) (wire.ByeReason, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.left:
-		return errLeft, wire.ByeDone
+		return wire.ByeDone, errLeft
 	case s.book.Banned(p.addr.Addr()):
-		return errBanned, wire.ByeBanned
+		return wire.ByeBanned, errBanned
 	}
 	if o := s.sameNode(p); o != nil {
 		if !s.prefers(p, o) {
-			return errDuplicate, wire.ByeDuplicate
+			return wire.ByeDuplicate, errDuplicate
 		}
 		o.close(errDuplicate, wire.ByeDuplicate)
 	} else if s.crowded(p) || len(s.peers) >= neighboursMost && !s.evict() {
-		return errFull, wire.ByeFull
+		return wire.ByeFull, errFull
 	}
 	s.peers = append(s.peers, p)
 	if p.listens.Port() != 0 {
@@ -73,7 +73,7 @@ func (s *Swarm) admit(p *Peer) (error, wire.ByeReason) {
 		s.crowdNews.Add(1)
 		signal(s.dirty)
 	}
-	return nil, 0
+	return 0, nil
 }
 
 // sameNode returns the live connection to the same node, if there is one.
@@ -135,9 +135,9 @@ func (s *Swarm) dismiss(p *Peer) {
 }
 
 // refuse tells a peer that it cannot stay, and who else there is.
-func (p *Peer) refuse(bye wire.ByeReason) {
+func (p *Peer) refuse(bye wire.ByeReason, why error) {
 	defer p.stream.Close()
-	p.close(errFull, bye)
+	p.close(why, bye)
 	if err := p.greet(); err != nil {
 		return
 	}

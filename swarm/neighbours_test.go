@@ -262,7 +262,7 @@ func TestLeaveUnstarted(t *testing.T) {
 	s := n.Join(c.seed())
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
-	if err := n.Run(ctx); err != context.Canceled {
+	if err := n.Run(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("run: %v", err)
 	}
 	s.Leave()

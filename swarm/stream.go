@@ -43,6 +43,7 @@ func (s *stream) Read(p []byte) (int, error) {
 	if s.limit != nil {
 		p = p[:min(len(p), max(s.limit.Burst(), 1))]
 	}
+	s.await.tell()
 	n, err := s.Conn.Read(p)
 	if n > 0 {
 		now := s.age()
@@ -56,9 +57,9 @@ func (s *stream) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Await makes the next Read wait for n bytes or, from a slow peer, for what he
+// Await makes the next Reads wait for n bytes or, from a slow peer, for what he
 // sends in a tenth of a second.
-func (s *stream) Await(n int) { s.await.until(n) }
+func (s *stream) Await(n int) { s.await.want = n }
 
 // sleep waits, or until hangUp.
 func (s *stream) sleep(d time.Duration) {

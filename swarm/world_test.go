@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/bits-and-blooms/bitset"
 	"golang.org/x/time/rate"
@@ -134,19 +133,6 @@ func next[T any](s *stranger) *T {
 		if f, ok := f.(any).(*T); ok {
 			return f
 		}
-	}
-}
-
-// bytesIn counts the bytes of blocks that come within d.
-func (s *stranger) bytesIn(d time.Duration) int {
-	_ = s.nc.SetReadDeadline(time.Now().Add(d))
-	total := 0
-	for {
-		f := next[wire.Data](s)
-		if f == nil {
-			return total
-		}
-		total += f.Size
 	}
 }
 

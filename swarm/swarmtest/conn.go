@@ -23,10 +23,17 @@ type conn struct {
 	local, remote net.Addr
 }
 
-func (c *conn) Read(p []byte) (int, error)  { return c.in.read(p) }
+// Read implements net.Conn.
+func (c *conn) Read(p []byte) (int, error) { return c.in.read(p) }
+
+// Write implements net.Conn. It returns when the last byte has passed the uplink.
 func (c *conn) Write(p []byte) (int, error) { return c.out.write(p) }
-func (c *conn) LocalAddr() net.Addr         { return c.local }
-func (c *conn) RemoteAddr() net.Addr        { return c.remote }
+
+// LocalAddr implements net.Conn.
+func (c *conn) LocalAddr() net.Addr { return c.local }
+
+// RemoteAddr implements net.Conn.
+func (c *conn) RemoteAddr() net.Addr { return c.remote }
 
 // Close ends both directions. What is on the way out still arrives.
 func (c *conn) Close() error {
@@ -35,16 +42,19 @@ func (c *conn) Close() error {
 	return nil
 }
 
+// SetDeadline implements net.Conn.
 func (c *conn) SetDeadline(t time.Time) error {
 	_ = c.SetReadDeadline(t)
 	return c.SetWriteDeadline(t)
 }
 
+// SetReadDeadline implements net.Conn.
 func (c *conn) SetReadDeadline(t time.Time) error {
 	c.in.change(func() { c.in.readBy = t })
 	return nil
 }
 
+// SetWriteDeadline implements net.Conn.
 func (c *conn) SetWriteDeadline(t time.Time) error {
 	c.out.change(func() { c.out.writeBy = t })
 	return nil
@@ -88,8 +98,7 @@ func (h *half) wake() {
 	h.changed = make(chan struct{})
 }
 
-// write sends p, segment by segment. It returns when the last has passed the
-// uplink.
+// write sends p, segment by segment.
 func (h *half) write(p []byte) (int, error) {
 	sent := 0
 	for sent < len(p) {

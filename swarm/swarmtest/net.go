@@ -61,8 +61,10 @@ func (n *Net) Host(addr netip.Addr, line Line) *Host {
 	return h
 }
 
-// Sent and Received are how many bytes have passed the host's line.
-func (h *Host) Sent() int64     { return h.up.passed.Load() }
+// Sent is how many bytes have passed the host's line on their way out.
+func (h *Host) Sent() int64 { return h.up.passed.Load() }
+
+// Received is how many have on their way in.
 func (h *Host) Received() int64 { return h.down.passed.Load() }
 
 // Vanish pulls the plug: nothing passes the line any more, and nobody is told.
