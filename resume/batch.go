@@ -10,10 +10,13 @@ import (
 )
 
 // A batch is synced and recorded when the oldest of its pieces has waited for
-// batchTime or there are batchBytes of them: that is what a crash can cost.
+// batchTime or there are batchBytes of them: that is what a crash can cost. The
+// first batches wait for less, from firstBatchTime on twice as long each time,
+// so that even a process that is killed again and again gets somewhere.
 // Write-back is started each writebackBytes, so that the sync finds most of its
 // work done.
 const (
+	firstBatchTime = 100 * time.Millisecond
 	batchTime      = time.Second
 	batchBytes     = 128 << 20
 	writebackBytes = 16 << 20
@@ -47,7 +50,7 @@ func (f *File) wrote(piece int, size int64) error {
 // closed or a sync fails.
 func (f *File) batch() {
 	var due <-chan time.Time
-	for {
+	for wait := firstBatchTime; ; {
 		select {
 		case <-f.stop:
 			return
@@ -58,7 +61,8 @@ func (f *File) batch() {
 			}
 		case <-f.kick:
 			if due == nil {
-				due = time.After(batchTime)
+				due = time.After(wait)
+				wait = min(2*wait, batchTime)
 			}
 			full, begin := f.look()
 			if full {

@@ -24,10 +24,11 @@ func TestRecordFollowsWithinBatchTime(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "folder")
 		f := c.open(t, path, Options{})
 		time.Sleep(time.Hour) // an idle batcher does nothing
-		for _, piece := range []int{3, 0, 8} {
+		wait := firstBatchTime
+		for _, piece := range []int{3, 0, 8, 1, 5, 2} {
 			before := recorded(t, path)
 			c.put(t, f, piece)
-			time.Sleep(batchTime - time.Nanosecond)
+			time.Sleep(wait - time.Nanosecond)
 			synctest.Wait()
 			if got := recorded(t, path); got != before {
 				t.Errorf("%d more bytes are recorded before their time", got-before)
@@ -37,6 +38,7 @@ func TestRecordFollowsWithinBatchTime(t *testing.T) {
 			if got := recorded(t, path) - before; got != int64(len(c.data[piece])) {
 				t.Errorf("%d more bytes are recorded, want %d", got, len(c.data[piece]))
 			}
+			wait = min(2*wait, batchTime)
 		}
 		c.put(t, f)
 		must(t, f.Finish())
