@@ -397,6 +397,7 @@ func (s *session) toFile(ctx context.Context, d download, file *resume.File) err
 	if err == nil && with != nil {
 		d.sharing.keep(with, t, file)
 	} else {
+		with.leave()
 		err = errors.Join(err, file.Close())
 	}
 	if err != nil {
@@ -468,7 +469,7 @@ func (s *session) open(ctx context.Context, d download, o resume.Options) error 
 
 func (s *session) fetch(ctx context.Context, o *argv.Fetch) error {
 	return s.online(ctx, o.HTTP, func(ctx context.Context, c *fetch.Client) error {
-		with := s.sharing(c, o.Swarm)
+		with := s.sharing(c, o.HTTP, o.Swarm)
 		defer with.close()
 		err := s.each(len(o.Manifests), func(i int) error {
 			r, err := s.manifest(ctx, c, o.Manifests[i], o.Trust)
@@ -505,7 +506,7 @@ func (s *session) resume(ctx context.Context, o *argv.Resume) error {
 		}
 	}
 	err := s.online(ctx, o.HTTP, func(ctx context.Context, c *fetch.Client) error {
-		with := s.sharing(c, o.Swarm)
+		with := s.sharing(c, o.HTTP, o.Swarm)
 		defer with.close()
 		err := s.each(len(o.Paths), func(i int) error {
 			p, err := resume.Load(o.Paths[i])
@@ -544,21 +545,23 @@ func (s *session) verify(ctx context.Context, o *argv.Verify) error {
 		case !o.Repair:
 			return &advised{fmt.Errorf("%s: %w: %s", path, errDamage, damaged), "shoal verify --repair fetches just that", false}
 		}
-		with := s.sharing(c, o.Swarm)
+		with := s.sharing(c, o.HTTP, o.Swarm)
 		defer with.close()
 		d := download{HTTP: o.HTTP, client: c, manifest: m, from: resume.Origin{URL: r.URL, Raw: r.Raw}, path: path, sharing: with}
 		file, err := resume.Adopt(ctx, m, d.from, path, good)
 		if err != nil {
 			return err
 		}
-		return s.toFile(ctx, d, file)
+		err = s.toFile(ctx, d, file)
+		with.serve(ctx)
+		return err
 	})
 }
 
 // seed serves content that is in place, once it is known to be right.
 func (s *session) seed(ctx context.Context, o *argv.Seed) error {
 	return s.online(ctx, o.HTTP, func(ctx context.Context, c *fetch.Client) error {
-		with := s.sharing(c, o.Swarm)
+		with := s.sharing(c, o.HTTP, o.Swarm)
 		with.stay = true
 		defer with.close()
 		err := s.each(len(o.Manifests), func(i int) error {
@@ -729,8 +732,9 @@ const linger = time.Minute
 type sharing struct {
 	*session
 	argv.Swarm
-	down *rate.Limiter
-	stay bool // as a seed does
+	timeout time.Duration
+	down    *rate.Limiter
+	stay    bool // as a seed does
 
 	node    *swarm.Node
 	running sync.WaitGroup
@@ -745,8 +749,8 @@ type kept struct {
 	file     *resume.File
 }
 
-func (s *session) sharing(c *fetch.Client, o argv.Swarm) *sharing {
-	return &sharing{session: s, Swarm: o, down: c.Limit(), stop: func() {}}
+func (s *session) sharing(c *fetch.Client, h argv.HTTP, o argv.Swarm) *sharing {
+	return &sharing{session: s, Swarm: o, timeout: h.Timeout, down: c.Limit(), stop: func() {}}
 }
 
 // join enters the swarm of a download, if its publisher and the user want
@@ -765,23 +769,25 @@ func (sh *sharing) join(d download, file *resume.File) *crowd {
 
 // announce says what will be shared before the first byte is.
 func (sh *sharing) announce(m *verify.Manifest) {
-	if sh.NoShare || len(m.Discovery) == 0 {
+	if sh.NoShare || len(m.Discovery) == 0 && !sh.stay {
 		return
 	}
-	long := "until it is stopped"
+	long, off := "while it downloads", "--no-share turns it off"
 	switch {
-	case sh.SeedTime == 0:
-		long = "while it downloads"
+	case sh.stay && sh.SeedTime > 0:
+		long, off = fmt.Sprintf("for up to %v", sh.SeedTime), "Ctrl-C ends it"
+	case sh.stay:
+		long, off = "until it is stopped", "Ctrl-C ends it"
 	case sh.SeedTime > 0:
-		long = fmt.Sprintf("while it downloads and for up to %v after", sh.SeedTime)
+		long += fmt.Sprintf(" and for up to %v after", sh.SeedTime)
 	}
-	if sh.SeedRatio > 0 {
+	if sh.SeedRatio > 0 && sh.SeedTime != 0 {
 		long += ", until " + report.Bytes(int64(sh.SeedRatio*float64(m.Size()))) + " are sent"
 	}
 	if sh.MaxUpload > 0 {
 		long += ", and never more than " + report.Bytes(sh.MaxUpload)
 	}
-	sh.report.Note(fmt.Sprintf("sharing %s with peers %s; --no-share turns it off", m.Name, long))
+	sh.report.Note(fmt.Sprintf("sharing %s with peers %s; %s", m.Name, long, off))
 }
 
 // up starts the node, unless it runs. Without one, mirrors have to do.
@@ -791,7 +797,7 @@ func (sh *sharing) up() bool {
 	}
 	node, err := swarm.New(swarm.Options{
 		Listen: sh.Listen, Share: !sh.NoShare, DHT: !sh.NoDHT, LAN: !sh.NoLAN,
-		DHTBootstrap: sh.Bootstrap, DHTPrivate: sh.DHTPrivate, Stay: sh.stay, Peers: sh.Peers,
+		DHTBootstrap: sh.Bootstrap, DHTPrivate: sh.DHTPrivate, Stay: sh.stay, Peers: sh.Peers, Timeout: sh.timeout,
 		LimitUp: fetch.NewLimit(sh.LimitUp), LimitDown: sh.down, MaxUpload: sh.MaxUpload,
 		Cache: filepath.Join(xdg.CacheHome, "shoal"), Client: "shoal " + version, Verbose: sh.report.Verbosef,
 	})
@@ -822,6 +828,7 @@ func (sh *sharing) serve(ctx context.Context) {
 		all.Go(func() {
 			k.Serve(ctx, swarm.Period{Time: sh.SeedTime, Idle: sh.SeedIdle, Ratio: sh.SeedRatio},
 				func(until time.Time, st swarm.Stats) { k.transfer.Seeding(until, st.Uploaded, st.Peers) })
+			k.transfer.Seeded(k.Uploaded())
 		})
 	}
 	all.Wait()
@@ -845,6 +852,13 @@ type crowd struct {
 	*swarm.Swarm
 	keeps  bool // what was brought can be served
 	prefer fetch.Preference
+}
+
+// leave ends what join began, if it did.
+func (c *crowd) leave() {
+	if c != nil {
+		c.Leave()
+	}
 }
 
 func (c *crowd) Peers() (peers []fetch.Partial) {

@@ -25,7 +25,7 @@ type seeding struct {
 
 // Seeding says that the content is being served: until when at the latest (the
 // zero time if there is no end), how many bytes were sent and how many peers
-// there are. It may be called as often as something changes, until Exit.
+// there are. It may be called as often as something changes, until Seeded.
 func (t *Transfer) Seeding(until time.Time, uploaded int64, peers int) {
 	now := time.Now()
 	t.r.post(func() {
@@ -42,6 +42,24 @@ func (t *Transfer) Seeding(until time.Time, uploaded int64, peers int) {
 		if first || now.Sub(s.told) >= seedingEvery {
 			s.told = now
 			t.r.view.show(t.event("seeding", now, s.fields()))
+		}
+	})
+}
+
+// Seeded says that the content is served no longer, and how many bytes were sent
+// in all. It says nothing unless Seeding has.
+func (t *Transfer) Seeded(uploaded int64) {
+	now := time.Now()
+	t.r.post(func() {
+		if t.seeds == nil {
+			return
+		}
+		t.r.stop(t.serving)
+		t.gauges.Uploaded.Store(uploaded)
+		t.seeds.uploaded, t.seeds.peers = uploaded, 0
+		t.r.view.show(t.event("seeding", now, t.seeds.fields()))
+		if uploaded > 0 {
+			t.r.console.note(fmt.Sprintf("%s: %s sent to peers", t.name, Bytes(uploaded)))
 		}
 	})
 }
