@@ -155,6 +155,13 @@ func (c *Client) trusts(u *url.URL) bool {
 	return c.trusted[origin(u)]
 }
 
+// withholds tells whether the user gave credentials that a URL's server would
+// have been shown, had he named it himself.
+func (c *Client) withholds(u *url.URL) bool {
+	listed := c.netrc.find(u, true) != nil && c.netrc.find(u, false) == nil
+	return !c.trusts(u) && (listed || len(c.header) > 0 || len(c.certs) > 0)
+}
+
 // transport returns the connections of one kind.
 //
 // HTTP/1.1 is preferred wherever a server speaks it: several ranges at once

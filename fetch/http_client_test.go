@@ -273,6 +273,38 @@ func TestCertificates(t *testing.T) {
 	}
 }
 
+// TestWithheldCredentials has a server that only the manifest names say that it
+// wants credentials, and the user has some.
+func TestWithheldCredentials(t *testing.T) {
+	m, _ := oneFile(t, 100)
+	status := http.StatusUnauthorized
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+	netrcFile(t, "machine 127.0.0.1 login joe password secret")
+	for name, test := range map[string]struct {
+		o      fetch.ClientOptions
+		status int
+		trust  bool
+		hint   bool
+	}{
+		"header":        {o: fetch.ClientOptions{Headers: []string{"X-Token: secret"}}, status: 403, hint: true},
+		"netrc":         {o: fetch.ClientOptions{Netrc: true}, status: 401, hint: true},
+		"certificate":   {o: fetch.ClientOptions{Cert: clientCertificate(t)}, status: 400, hint: true},
+		"named":         {o: fetch.ClientOptions{Netrc: true}, status: 401, trust: true},
+		"none":          {status: 401},
+		"other trouble": {o: fetch.ClientOptions{Netrc: true}, status: 404},
+	} {
+		c := newClient(t, test.o)
+		if test.trust {
+			c.Trust(s.URL)
+		}
+		status = test.status
+		_, err := bring(t.Context(), newMirror(t, c, m, s.URL), m, 0, 1)
+		if err == nil || strings.Contains(err.Error(), "--mirror") != test.hint {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // clientCertificate makes a file of a certificate and its key.
 func clientCertificate(t *testing.T) string {
 	t.Helper()

@@ -258,6 +258,9 @@ func (m *Mirror) failed(s segment, at target, err error) error {
 	if f.Kind == FaultNoRange {
 		m.noRange.Store(true)
 	}
+	if origin(at.url) == origin(m.base) && refusesStrangers(f) && m.client.withholds(m.base) {
+		f.Err = fmt.Errorf("%w (it is shown your credentials only if you name it with --mirror)", f.Err)
+	}
 	f = redirected(m.base, at, f)
 	if m.manifest.Folder() {
 		f = f.about(m.manifest.Files[s.file].Path)

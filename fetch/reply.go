@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -117,6 +118,16 @@ type statusError int
 
 func (e statusError) Error() string {
 	return strings.TrimSpace(fmt.Sprintf("HTTP %d %s", int(e), http.StatusText(int(e))))
+}
+
+// refusesStrangers tells whether a fault is what servers say to those without
+// credentials: nginx has 400 for a client certificate that is missing.
+func refusesStrangers(f *Fault) bool {
+	switch status, _ := errors.AsType[statusError](f); int(status) {
+	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden:
+		return true
+	}
+	return false
 }
 
 // refusal makes a Fault of a reply by its status.
