@@ -514,7 +514,7 @@ func (s *session) resume(ctx context.Context, o *argv.Resume) error {
 				return err
 			}
 			if o.List {
-				s.report.Pending(p.Path, p.Origin.URL, p.Have, p.Manifest)
+				s.report.Pending(p.Path, fetch.Shown(p.Origin.URL), p.Have, p.Manifest)
 				return nil
 			}
 			c.Trust(p.Origin.URL)

@@ -55,6 +55,15 @@ func below(u *url.URL, path string) *url.URL {
 	return &v
 }
 
+// Shown is what the user is shown of where a manifest came from: of a URL
+// neither credentials nor the query, anything else as it is.
+func Shown(from string) string {
+	if u, err := parseURL(from); err == nil {
+		return shown(u)
+	}
+	return from
+}
+
 // shown is what the user is shown of a URL: neither credentials nor the query,
 // where tokens are.
 func shown(u *url.URL) string {
