@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -16,6 +17,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -26,6 +28,7 @@ import (
 	"github.com/shoal-dl/shoal/fetch/argv"
 	"github.com/shoal-dl/shoal/fetch/faulty"
 	"github.com/shoal-dl/shoal/resume"
+	"github.com/shoal-dl/shoal/swarm/discovery/dhttest"
 )
 
 func TestMain(m *testing.M) {
@@ -39,14 +42,18 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("XDG_CONFIG_HOME", filepath.Join(e.WorkDir, "config"))
+			e.Setenv("XDG_CACHE_HOME", filepath.Join(e.WorkDir, "cache"))
 			e.Setenv("TMPDIR", e.WorkDir)
 			e.Values["mirrors"] = map[string]*faulty.Mirror{}
+			e.Values["dht"] = new(*dhttest.Network)
+			e.Values["running"] = map[string]*background{}
 			return nil
 		},
 		RequireExplicitExec: true,
 		UpdateScripts:       os.Getenv("SHOAL_UPDATE_SCRIPTS") != "", // rewrites golden parts
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": code, "gen": gen, "serve": serve, "stopat": stopAt, "events": events, "flip": flip,
+			"dht": privateDHT, "asked": asked, "announced": announced, "start": start, "await": await, "end": end, "brought": brought,
 		},
 	})
 }
@@ -102,7 +109,11 @@ func serve(ts *testscript.TestScript, _ bool, args []string) {
 	flags.IntVar(&m.Status, "status", 0, "")
 	flags.Int64Var(&m.Stall, "stall", 0, "")
 	flags.StringVar(&m.Header, "header", "", "")
+	limit := flags.Int("limit", 0, "")
 	ts.Check(flags.Parse(args))
+	if *limit > 0 {
+		m.Limit = rate.NewLimiter(rate.Limit(*limit), 32<<10)
+	}
 	m.Dir = ts.MkAbs(flags.Arg(1))
 	server := httptest.NewServer(m)
 	ts.Defer(server.Close)
@@ -111,13 +122,14 @@ func serve(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Value("mirrors").(map[string]*faulty.Mirror)[flags.Arg(0)] = m
 }
 
+var signals = map[string]syscall.Signal{
+	"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP, "KILL": syscall.SIGKILL,
+}
+
 // stopAt SIGNAL MIRROR BYTES CODE COMMAND... sends the signal once the mirror
 // has sent so many bytes. The command must then exit with the code; what it
 // printed is in the files stdout.txt and stderr.txt.
 func stopAt(ts *testscript.TestScript, _ bool, args []string) {
-	signals := map[string]syscall.Signal{
-		"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP, "KILL": syscall.SIGKILL,
-	}
 	bytes, err := strconv.ParseInt(args[2], 10, 64)
 	ts.Check(err)
 	want, err := strconv.Atoi(args[3])
@@ -128,9 +140,8 @@ func stopAt(ts *testscript.TestScript, _ bool, args []string) {
 	stderr, err := os.Create(ts.MkAbs("stderr.txt"))
 	ts.Check(err)
 	defer stderr.Close()
-	cmd := shoal(args[5:]...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = ts.MkAbs("."), stdout, stderr
-	cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+ts.Getenv("XDG_CONFIG_HOME"))
+	cmd := shoalIn(ts, args[5:]...)
+	cmd.Stdout, cmd.Stderr = stdout, stderr
 	got := stopAfter(cmd, signals[args[0]], ts.Value("mirrors").(map[string]*faulty.Mirror)[args[1]], bytes)
 	if got != want {
 		said, _ := os.ReadFile(stderr.Name())
@@ -141,6 +152,17 @@ func stopAt(ts *testscript.TestScript, _ bool, args []string) {
 // shoal is a command line of the program under test.
 func shoal(args ...string) *exec.Cmd {
 	return &exec.Cmd{Path: must(os.Executable()), Args: append([]string{"shoal"}, args...)}
+}
+
+// shoalIn is shoal in the folder and the environment of a script.
+func shoalIn(ts *testscript.TestScript, args ...string) *exec.Cmd {
+	cmd := shoal(args...)
+	cmd.Dir = ts.MkAbs(".")
+	cmd.Env = os.Environ()
+	for _, key := range []string{"XDG_CONFIG_HOME", "XDG_CACHE_HOME", "TMPDIR"} {
+		cmd.Env = append(cmd.Env, key+"="+ts.Getenv(key))
+	}
+	return cmd
 }
 
 // stopAfter runs cmd, sends it a signal when m has sent it so many bytes, and
@@ -193,6 +215,151 @@ func events(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), kept.Bytes(), 0o666))
+}
+
+// privateDHT starts a private DHT of real nodes. By the config file every shoal
+// of the script takes part in it, and is bound to loopback.
+func privateDHT(ts *testscript.TestScript, _ bool, _ []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	d, err := dhttest.Open(ctx, 5)
+	ts.Check(err)
+	ts.Defer(d.Close)
+	*ts.Value("dht").(**dhttest.Network) = d
+	folder := filepath.Join(ts.Getenv("XDG_CONFIG_HOME"), "shoal")
+	ts.Check(os.MkdirAll(folder, 0o700))
+	config := fmt.Sprintf("dht-bootstrap = [%q]\ndht-private = true\nlisten = \"127.0.0.1:0\"\n", d.Bootstrap())
+	ts.Check(os.WriteFile(filepath.Join(folder, "config.toml"), []byte(config), 0o600))
+}
+
+// asked tells whether the DHT was asked anything.
+func asked(ts *testscript.TestScript, neg bool, _ []string) {
+	if n := (*ts.Value("dht").(**dhttest.Network)).Asked(); (n == 0) != neg {
+		ts.Fatalf("the DHT was asked %d times", n)
+	}
+}
+
+// announced tells whether anything was announced to the DHT.
+func announced(ts *testscript.TestScript, neg bool, _ []string) {
+	if n := (*ts.Value("dht").(**dhttest.Network)).Announced(); (n == 0) != neg {
+		ts.Fatalf("the DHT took %d announcements", n)
+	}
+}
+
+// patience is how long a script waits for what must come.
+const patience = 20 * time.Second
+
+// background is a shoal that runs beside a script.
+type background struct {
+	cmd   *exec.Cmd
+	ended chan struct{}
+
+	mu      sync.Mutex
+	changed chan struct{} // closed when something was said
+	said    [2]bytes.Buffer
+}
+
+// voice is the stdout or the stderr of a background.
+type voice struct {
+	of  *background
+	out int
+}
+
+func (v voice) Write(p []byte) (int, error) {
+	v.of.mu.Lock()
+	defer v.of.mu.Unlock()
+	close(v.of.changed)
+	v.of.changed = make(chan struct{})
+	return v.of.said[v.out].Write(p)
+}
+
+// start NAME ARGS... runs shoal beside the script, until it ends by itself or
+// the script ends it.
+func start(ts *testscript.TestScript, _ bool, args []string) {
+	b := &background{cmd: shoalIn(ts, args[1:]...), ended: make(chan struct{}), changed: make(chan struct{})}
+	b.cmd.Stdout, b.cmd.Stderr = voice{b, 0}, voice{b, 1}
+	ts.Check(b.cmd.Start())
+	go func() {
+		defer close(b.ended)
+		_ = b.cmd.Wait() // the code is asked for by end
+	}()
+	ts.Defer(func() {
+		_ = b.cmd.Process.Kill() // it may have ended already
+		<-b.ended
+	})
+	ts.Value("running").(map[string]*background)[args[0]] = b
+}
+
+// await NAME REGEXP waits until a shoal has said that.
+func await(ts *testscript.TestScript, _ bool, args []string) {
+	b := ts.Value("running").(map[string]*background)[args[0]]
+	want := regexp.MustCompile(args[1])
+	late := time.After(patience)
+	for {
+		b.mu.Lock()
+		changed := b.changed
+		out, err := b.said[0].String(), b.said[1].String()
+		b.mu.Unlock()
+		if want.MatchString(out) || want.MatchString(err) {
+			return
+		}
+		select {
+		case <-changed:
+		case <-b.ended:
+			ts.Fatalf("%s ended without %s:\n%s%s", args[0], want, out, err)
+		case <-late:
+			ts.Fatalf("%s does not say %s:\n%s%s", args[0], want, out, err)
+		}
+	}
+}
+
+// end NAME CODE [SIGNAL] waits until a shoal ends, which a signal may ask it to,
+// and must do with the code. What it printed is in the files NAME.out and
+// NAME.err.
+func end(ts *testscript.TestScript, _ bool, args []string) {
+	b := ts.Value("running").(map[string]*background)[args[0]]
+	want, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	if len(args) > 2 {
+		ts.Check(b.cmd.Process.Signal(signals[args[2]]))
+	}
+	select {
+	case <-b.ended:
+	case <-time.After(patience):
+		ts.Fatalf("%s does not end", args[0])
+	}
+	for i, suffix := range []string{".out", ".err"} {
+		ts.Check(os.WriteFile(ts.MkAbs(args[0]+suffix), b.said[i].Bytes(), 0o600))
+	}
+	if got := b.cmd.ProcessState.ExitCode(); got != want {
+		ts.Fatalf("exit code %d, want %d\n%s", got, want, &b.said[1])
+	}
+}
+
+// brought FILE SIZE [KIND...] checks that the complete event in FILE accounts
+// for every byte, and that each KIND, mirrors or peers, has brought some.
+func brought(ts *testscript.TestScript, _ bool, args []string) {
+	size, err := strconv.ParseInt(args[1], 10, 64)
+	ts.Check(err)
+	for line := range strings.Lines(ts.ReadFile(args[0])) {
+		var e struct {
+			Event       string
+			FromMirrors int64 `json:"from_mirrors"`
+			FromPeers   int64 `json:"from_peers"`
+			FromDisk    int64 `json:"from_disk"`
+		}
+		ts.Check(json.Unmarshal([]byte(line), &e))
+		if e.Event != "complete" {
+			continue
+		}
+		ts.Logf("mirrors %d, peers %d, disk %d", e.FromMirrors, e.FromPeers, e.FromDisk)
+		if e.FromMirrors+e.FromPeers+e.FromDisk != size ||
+			slices.Contains(args, "mirrors") && e.FromMirrors == 0 || slices.Contains(args, "peers") && e.FromPeers == 0 {
+			ts.Fatalf("%s brought %s", args[0], line)
+		}
+		return
+	}
+	ts.Fatalf("%s is not complete", args[0])
 }
 
 // TestKillRounds kills a download again and again until it is complete. Each

@@ -16,6 +16,7 @@ const (
 	leaseGrowth = 8               // how much larger it may be than the one before
 	fairShare   = 1.0
 	unknownPace = 64 << 10               // bytes a second of a source, as long as none is known
+	raceWorth   = time.Second            // what a peer may take before its work is done again elsewhere
 	trust       = 500 * time.Millisecond // how long a new lease is taken to run as its source did before
 	noticeable  = 100 * time.Millisecond // a gain worth cutting another source's request short for
 )
@@ -219,13 +220,34 @@ func (l *ledger) whole(p *party, now time.Duration) *claim {
 // rest is how many bytes of a claim are still to come.
 func (l *ledger) rest(c *claim) int64 { return max(c.bytes-(c.received-c.begun), 0) }
 
-// speed is what a claim runs at. A new one is trusted to run as its source
-// does; later on silence counts as slowness.
-func (l *ledger) speed(c *claim, now time.Duration) float64 {
-	if now-c.began < trust {
-		return max(c.meter.rate(), l.pace(c.by))
+// ahead is how many bytes its source brings until a claim is done. A peer brings
+// one after the other.
+func (l *ledger) ahead(c *claim) (bytes int64) {
+	if c.by.have == nil {
+		return l.rest(c)
 	}
-	return c.meter.rate()
+	for _, o := range l.claims {
+		if o.by == c.by {
+			bytes += l.rest(o)
+		}
+		if o == c {
+			break
+		}
+	}
+	return bytes
+}
+
+// speed is what a claim runs at, or of a peer what all its claims do. A new one
+// is trusted to run as its source does; later on silence counts as slowness.
+func (l *ledger) speed(c *claim, now time.Duration) float64 {
+	speed := c.meter.rate()
+	if c.by.have != nil {
+		speed = c.by.each.rate() * float64(c.by.open)
+	}
+	if now-c.began < trust {
+		speed = max(speed, l.pace(c.by))
+	}
+	return speed
 }
 
 // pace is what one connection of p brings, in bytes a second; of an unproven

@@ -16,7 +16,7 @@ func (l *ledger) rob(p *party, now time.Duration) *claim {
 		return nil
 	}
 	speed := l.speed(victim, now)
-	budget := (float64(l.rest(victim)) - speed*p.latency.Seconds()) * pace / (pace + speed)
+	budget := (float64(l.ahead(victim)) - speed*p.latency.Seconds()) * pace / (pace + speed)
 	tail, bytes := l.tail(victim, int64(budget), p)
 	race := len(victim.rest) == 1
 	if race && p.has(victim.rest[0]) {
@@ -26,6 +26,9 @@ func (l *ledger) rob(p *party, now time.Duration) *claim {
 	saved := min(eta-mine, float64(bytes)/max(speed, 1))
 	if len(tail) == 0 || eta < 2*mine && (race || saved < noticeable.Seconds()) {
 		return nil
+	}
+	if victim.by.have != nil && eta < raceWorth.Seconds() {
+		return nil // what a peer sends in vain others go without
 	}
 	if race {
 		victim.race = true
@@ -70,12 +73,19 @@ func (c *claim) cut(pieces []int, bytes int64) {
 // of them hangs, and from racing at all: a second request for the same bytes
 // could spend a signed URL. A race is joined only when all in it hang.
 func (l *ledger) mayRob(p *party, pace float64, c *claim, now time.Duration) bool {
-	hangs := func(c *claim) bool { return l.speed(c, now) < pace/4 }
+	hangs := func(c *claim) bool {
+		if c.by.have != nil {
+			return l.speed(c, now) < pace/16 // peers serve many, and in turns
+		}
+		return l.speed(c, now) < pace/4
+	}
 	switch {
 	case len(c.rest) == 0:
 		return false
 	case p.have == nil && c.by.have != nil && l.spared():
 		return false
+	case len(l.neighbours()) > 0 && l.free > 0 && !hangs(c):
+		return false // in a crowd an idle source is no sign of the end
 	case c.by.host == p.host:
 		return len(c.rest) > 1 && hangs(c)
 	case c.race:
@@ -94,7 +104,7 @@ func (l *ledger) last(now time.Duration, ok func(*claim) bool) (victim *claim, e
 		if !ok(c) {
 			continue
 		}
-		if t := float64(l.rest(c)) / max(l.speed(c, now), 1); victim == nil || t > eta {
+		if t := float64(l.ahead(c)) / max(l.speed(c, now), 1); victim == nil || t > eta {
 			victim, eta = c, t
 		}
 	}
