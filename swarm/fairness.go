@@ -209,10 +209,13 @@ func (t *turns) queue(c *turn) {
 	}
 }
 
-// stop ends that c is being served.
+// stop ends that c is being served. Its host goes behind the others.
 func (t *turns) stop(c *turn) {
 	t.serving = slices.DeleteFunc(t.serving, func(o *turn) bool { return o == c })
 	c.host.serving--
+	if i := slices.Index(t.ring, c.host); i >= 0 {
+		t.ring = append(slices.Delete(t.ring, i, i+1), c.host)
+	}
 }
 
 // pay lets no turn begin until n more bytes would have gone out within the limit;
