@@ -173,9 +173,6 @@ func TestChurn(t *testing.T) {
 	if after.goroutines > before.goroutines+5 || after.descriptors > before.descriptors+5 || after.heap > before.heap+4<<20 {
 		t.Errorf("used are %+v, before %d connections %+v", after, *churn, before)
 	}
-	if n.gate.all != 0 || len(n.gate.networks) != 0 || len(n.turns.hosts) != 0 {
-		t.Errorf("left are %d half open, %v, %v", n.gate.all, n.gate.networks, n.turns.hosts)
-	}
 }
 
 // visit connects in one of several ways, and goes.
@@ -205,15 +202,8 @@ func visit(t *testing.T, c *content, at string, how int) {
 	st.say(wire.Hello{Client: "visitor"}.Append(nil))
 	st.say(wire.Bitfield{Have: bitset.New(uint(c.NumPieces()))}.Append(nil))
 	st.say(wire.Request{Piece: 3, Length: wire.MaxBlock}.Append(nil))
-	if how%4 == 2 {
-		f, err := st.Next()
-		for _, ok := f.(*wire.Data); err == nil && !ok; _, ok = f.(*wire.Data) {
-			t.Logf("%d: %T %+v", how, f, f)
-			f, err = st.Next()
-		}
-		if err != nil {
-			t.Errorf("%d got no data: %v", how, err)
-		}
+	if how%4 == 2 && next[wire.Data](st) == nil {
+		t.Error("got no data")
 	}
 	st.say(wire.Bye{}.Append(nil))
 }
@@ -224,8 +214,14 @@ type usage struct{ goroutines, descriptors, heap int }
 // used measures it when all neighbours have gone.
 func used(t *testing.T, s *Swarm) usage {
 	t.Helper()
-	waitFor(t, func() bool { return s.Stats().Peers == 0 })
-	waitFor(t, func() bool { s.node.gate.mu.Lock(); defer s.node.gate.mu.Unlock(); return s.node.gate.all == 0 })
+	n := s.node
+	waitFor(t, func() bool {
+		n.gate.mu.Lock()
+		defer n.gate.mu.Unlock()
+		n.turns.mu.Lock()
+		defer n.turns.mu.Unlock()
+		return s.Stats().Peers == 0 && n.gate.all+len(n.gate.networks)+len(n.turns.hosts) == 0
+	})
 	runtime.GC()
 	runtime.GC()
 	var mem runtime.MemStats

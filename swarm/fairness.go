@@ -103,15 +103,28 @@ func (t *turns) ask(c *turn, now time.Time) {
 	t.begin(now)
 }
 
-// allowance returns how many bytes c may be sent now; not positive means that it
-// is not its turn.
-func (t *turns) allowance(c *turn) int {
+// allowance returns how many bytes c may be sent now: 0 if it is not its turn.
+func (t *turns) allowance(c *turn, now time.Time) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.settle(c)
+	t.begin(now)
 	if c.state != turnServing {
 		return 0
 	}
 	return c.host.deficit
+}
+
+// settle ends the turn of c if its host has been sent enough, by this connection
+// or another. If it has lost its place, it goes behind the others: it is alive.
+func (t *turns) settle(c *turn) {
+	switch {
+	case c.state == turnStalled:
+		c.host.stalled--
+		t.queue(c)
+	case c.state == turnServing && c.host.deficit <= 0:
+		t.endTurn(c)
+	}
 }
 
 // spent tells that c was sent n bytes.
@@ -123,14 +136,7 @@ func (t *turns) spent(c *turn, n int, now time.Time) {
 	}
 	c.progress = now
 	c.host.deficit -= n
-	switch {
-	case c.state == turnStalled:
-		// It has come back to life, and goes behind the others.
-		c.host.stalled--
-		t.queue(c)
-	case c.state == turnServing && c.host.deficit <= 0:
-		t.endTurn(c)
-	}
+	t.settle(c)
 	t.begin(now)
 }
 
@@ -203,10 +209,13 @@ func (t *turns) queue(c *turn) {
 	}
 }
 
-// stop ends that c is being served.
+// stop ends that c is being served. Its host goes behind the others.
 func (t *turns) stop(c *turn) {
 	t.serving = slices.DeleteFunc(t.serving, func(o *turn) bool { return o == c })
 	c.host.serving--
+	if i := slices.Index(t.ring, c.host); i >= 0 {
+		t.ring = append(slices.Delete(t.ring, i, i+1), c.host)
+	}
 }
 
 // pay lets no turn begin until n more bytes would have gone out within the limit;

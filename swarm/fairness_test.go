@@ -3,6 +3,8 @@ package swarm
 import (
 	"context"
 	"fmt"
+	"maps"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"sync"
@@ -42,7 +44,7 @@ func (t *table) spends(name string, n int) { t.spent(t.turn[name], n, t.now) }
 func (t *table) served() string {
 	var names []string
 	for name, c := range t.turn {
-		if t.allowance(c) > 0 {
+		if c.state == turnServing && t.allowance(c, t.now) > 0 {
 			names = append(names, name)
 		}
 	}
@@ -113,6 +115,44 @@ func TestTurns(t *testing.T) {
 				t.Errorf("served are %s, want %s", got, tt.want)
 			}
 		})
+	}
+}
+
+// TestTurnsGoOn has many connections of few hosts send at random, and wants each
+// of them served again and again; and each host as much as any other, if none has
+// nothing to send at times, with which a host ends its turn early.
+func TestTurnsGoOn(t *testing.T) {
+	for seed := range uint64(20) {
+		pauses := seed%2 == 1
+		random := rand.New(rand.NewPCG(seed, 0))
+		tb := newTable(newTurns(nil))
+		var names []string
+		for i := range 30 {
+			names = append(names, fmt.Sprintf("%c%d", 'a'+random.IntN(1+int(seed)), i))
+		}
+		tb.asks(names...)
+		served, hosts := map[string]int{}, map[byte]int{}
+		for range 20_000 {
+			name := names[random.IntN(len(names))]
+			n := min(tb.allowance(tb.turn[name], tb.now), 1+random.IntN(2*quantum))
+			if n == 0 {
+				continue
+			}
+			tb.spends(name, n)
+			served[name] += n
+			hosts[name[0]] += n
+			if pauses && random.IntN(10) == 0 {
+				tb.done(tb.turn[name], tb.now)
+				tb.asks(name)
+			}
+		}
+		if len(served) < len(names) {
+			t.Errorf("seed %d: only %d of %d were ever served", seed, len(served), len(names))
+		}
+		shares := slices.Sorted(maps.Values(hosts))
+		if !pauses && len(shares) > mostServed && shares[0] < shares[len(shares)-1]*4/5 {
+			t.Errorf("seed %d: hosts got %v", seed, shares)
+		}
 	}
 }
 

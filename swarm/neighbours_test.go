@@ -120,9 +120,9 @@ func TestFull(t *testing.T) {
 		s := w.node(m, Options{Share: true}).Join(Content{Manifest: c.Manifest, Read: c.read})
 		synctest.Wait()
 		for range neighboursMost {
-			w.leech(c, Options{Share: true}, m)
+			w.dialled(w.machine(near), m, c)
 		}
-		time.Sleep(time.Second)
+		synctest.Wait()
 		late := w.dialled(w.machine(near), m, c)
 		if pex := next[wire.PEX](late); pex == nil || len(pex.Addrs) != wire.MaxPEX {
 			t.Errorf("it was told of nobody else: %v", pex)

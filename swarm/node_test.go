@@ -28,8 +28,9 @@ func newContent(tb testing.TB, size int, pieceSize int64, text bool) *content {
 	random := rand.NewChaCha8([32]byte{7})
 	_, _ = random.Read(data)
 	if text {
-		for i := range data {
-			data[i] = "etaoin shrdlu\n\n\n"[data[i]&15]
+		words := []string{"shoal ", "of ", "fish ", "swims ", "against ", "the ", "current\n", "slowly "}
+		for i := 0; i < size; {
+			i += copy(data[i:], words[data[i]%8])
 		}
 	}
 	path := filepath.Join(tb.TempDir(), "content")

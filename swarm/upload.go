@@ -122,8 +122,8 @@ func (u *upload) waiting() bool {
 // go on at once.
 func (p *Peer) serve() (more bool, err error) {
 	turns, u := p.swarm.node.turns, &p.up
-	most := turns.allowance(u.turn)
-	if most <= 0 {
+	most := turns.allowance(u.turn, time.Now())
+	if most == 0 {
 		return false, nil
 	}
 	r := u.take(min(most, quantum), turns.block())

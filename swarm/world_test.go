@@ -98,7 +98,7 @@ func (w *world) played(m *machine, c *content, have *bitset.BitSet, play func(*s
 // dialled connects to a node, and greets like a peer that has nothing.
 func (w *world) dialled(from, to *machine, c *content) *stranger {
 	w.t.Helper()
-	end, err := wire.NewEndpoint(0)
+	end, err := wire.NewEndpoint(from.at.Port())
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -127,7 +127,7 @@ func TestEnds(t *testing.T) {
 		if _, err := ca.Write([]byte("x")); err == nil {
 			t.Error("could write to nobody")
 		}
-		if _, err := ca.Read(make([]byte, 1)); err != io.EOF {
+		if _, err := ca.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 			t.Errorf("read from nobody: %v", err)
 		}
 	})
