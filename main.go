@@ -478,13 +478,10 @@ func (s *session) fetch(ctx context.Context, o *argv.Fetch) error {
 			}
 			d := download{
 				HTTP: o.HTTP, client: c, manifest: r.Manifest, from: resume.Origin{URL: r.URL, Raw: r.Raw},
-				path: cmp.Or(o.Output, r.Manifest.Name), onComplete: o.OnComplete, sharing: with,
+				path: resume.Target(r.Manifest, o.Output), onComplete: o.OnComplete, sharing: with,
 			}
 			if o.Output == "-" {
 				return s.toStdout(ctx, d)
-			}
-			if argv.IsFolder(o.Output) {
-				d.path = filepath.Join(o.Output, r.Manifest.Name)
 			}
 			return s.open(ctx, d, resume.Options{Overwrite: o.Overwrite, Recheck: o.Recheck, NoResume: o.NoResume})
 		})
@@ -582,16 +579,15 @@ func (s *session) seed(ctx context.Context, o *argv.Seed) error {
 
 // offer makes content part of what is shared.
 func (s *session) offer(ctx context.Context, d download, trusted bool) error {
-	if !trusted {
-		if damaged, _, err := s.check(ctx, d.manifest, d.path, false); err != nil {
-			return err
-		} else if damaged != "" {
-			return &advised{fmt.Errorf("%s: %w: %s", d.path, errDamage, damaged), "shoal verify --repair fetches what is bad", false}
-		}
-	}
 	file, err := resume.Offer(d.manifest, d.path)
 	if err != nil {
 		return err
+	}
+	if !trusted {
+		err = s.proven(ctx, d)
+	}
+	if err != nil {
+		return errors.Join(err, file.Close())
 	}
 	t := s.report.Transfer(d.manifest.ID(), d.manifest)
 	s.last = t
@@ -602,6 +598,15 @@ func (s *session) offer(ctx context.Context, d download, trusted bool) error {
 	t.Start(d.manifest.Size(), 0, new(fetch.Gauges))
 	d.sharing.keep(with, t, file)
 	return nil
+}
+
+// proven is nil when what lies in place is right.
+func (s *session) proven(ctx context.Context, d download) error {
+	damaged, _, err := s.check(ctx, d.manifest, d.path, false)
+	if err == nil && damaged != "" {
+		err = &advised{fmt.Errorf("%s: %w: %s", d.path, errDamage, damaged), "shoal verify --repair fetches what is bad", false}
+	}
+	return err
 }
 
 // check hashes what lies at path, and says what is damaged.

@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -50,12 +51,22 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		RequireExplicitExec: true,
+		Condition:           condition,
 		UpdateScripts:       os.Getenv("SHOAL_UPDATE_SCRIPTS") != "", // rewrites golden parts
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": code, "gen": gen, "serve": serve, "stopat": stopAt, "events": events, "flip": flip,
 			"dht": privateDHT, "asked": asked, "announced": announced, "start": start, "await": await, "end": end, "brought": brought,
+			"onlyto": onlyTo,
 		},
 	})
+}
+
+// condition tells whether strace is here and may trace.
+func condition(cond string) (bool, error) {
+	if cond != "strace" {
+		return false, fmt.Errorf("no condition %q", cond)
+	}
+	return exec.Command("strace", "-qq", "-e", "trace=network", "true").Run() == nil, nil
 }
 
 // code CODE COMMAND... runs a command that must exit with the code.
@@ -190,6 +201,7 @@ var volatile = regexp.MustCompile(`"(seconds|rate|eta|connections)":[^,}]+`)
 // run: times, ports, and all progress events but the last.
 func events(ts *testscript.TestScript, _ bool, args []string) {
 	head := regexp.MustCompile(`^\{"schema":1,"time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z",`)
+	until := regexp.MustCompile(`"until":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"`)
 	port := regexp.MustCompile(`127\.0\.0\.1:\d+`)
 	var lines []string
 	for line := range strings.Lines(ts.ReadFile(args[0])) {
@@ -197,6 +209,7 @@ func events(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Fatalf("not an event: %s", line)
 		}
 		line = head.ReplaceAllString(line, "{")
+		line = until.ReplaceAllString(line, `"until":"TIME"`)
 		line = port.ReplaceAllString(volatile.ReplaceAllString(line, `"$1":0`), "HOST")
 		lines = append(lines, strings.ReplaceAll(line, ts.Getenv("WORK"), "WORK"))
 	}
@@ -360,6 +373,25 @@ func brought(ts *testscript.TestScript, _ bool, args []string) {
 		return
 	}
 	ts.Fatalf("%s is not complete", args[0])
+}
+
+// onlyTo TRACE [URL...] checks that in a trace of strace packets went to these
+// hosts at most.
+func onlyTo(ts *testscript.TestScript, _ bool, args []string) {
+	var allowed []string
+	for _, u := range args[1:] {
+		allowed = append(allowed, strings.TrimPrefix(u, "http://"))
+	}
+	to := regexp.MustCompile(`(?:connect|sendto|sendmsg)\(.*sin6?_port=htons\((\d+)\).*(?:inet_addr\(|AF_INET6, )"([^"]+)"`)
+	sent := to.FindAllStringSubmatch(ts.ReadFile(args[0]), -1)
+	for _, s := range sent {
+		if host := net.JoinHostPort(s[2], s[1]); !slices.Contains(allowed, host) {
+			ts.Fatalf("a packet went to %s: %s", host, s[0])
+		}
+	}
+	if len(allowed) > 0 && len(sent) == 0 {
+		ts.Fatalf("no packet went anywhere")
+	}
 }
 
 // TestKillRounds kills a download again and again until it is complete. Each

@@ -15,7 +15,7 @@ import (
 // be added to, never changed.
 type event struct {
 	Schema int    `json:"schema"`
-	Time   string `json:"time"` // RFC 3339, UTC, milliseconds
+	Time   string `json:"time"` // see instant
 	Event  string `json:"event"`
 	ID     string `json:"id"` // "" while no manifest is known
 
@@ -25,12 +25,14 @@ type event struct {
 
 // newEvent makes an event that happened now.
 func newEvent(name, id string, now time.Time, fields any) event {
-	const milliseconds = "2006-01-02T15:04:05.000Z07:00"
 	return event{
-		Schema: 1, Time: now.UTC().Format(milliseconds), Event: name, ID: id,
+		Schema: 1, Time: instant(now), Event: name, ID: id,
 		fields: fields,
 	}
 }
+
+// instant writes a time as all events do: RFC 3339, UTC, milliseconds.
+func instant(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z07:00") }
 
 // idText returns how events write id: the zero id is no id.
 func idText(id verify.ID) string {

@@ -9,7 +9,7 @@ import (
 const seedingEvery = 10 * time.Second
 
 type seedingFields struct {
-	Until    *string `json:"until"`    // RFC 3339; null when there is no end
+	Until    *string `json:"until"`    // as time is; null when there is no end
 	Uploaded int64   `json:"uploaded"` // bytes
 	Peers    int     `json:"peers"`
 }
@@ -69,7 +69,7 @@ func zero() int64 { return 0 }
 func (s *seeding) fields() seedingFields {
 	f := seedingFields{Uploaded: s.uploaded, Peers: s.peers}
 	if !s.until.IsZero() {
-		until := s.until.UTC().Format(time.RFC3339)
+		until := instant(s.until)
 		f.Until = &until
 	}
 	return f
