@@ -35,6 +35,24 @@ func placeOf(path string) (place, error) {
 	return place{final: final, part: final + partSuffix, state: final + stateSuffix, dir: filepath.Dir(final)}, nil
 }
 
+// Target is the final path of content that is to go to output, or without one
+// to the current folder. Into an existing folder it goes by its name, unless
+// that is the content's own folder, where it was fetched before; and so does a
+// file where the output is written as a folder is.
+func Target(m *verify.Manifest, output string) string {
+	if output == "" {
+		return m.Name
+	}
+	into := !m.Folder() && os.IsPathSeparator(output[len(output)-1])
+	if fi, err := os.Stat(output); err == nil && fi.IsDir() {
+		into = !m.Folder() || !sized(m, output)
+	}
+	if into {
+		return filepath.Join(output, m.Name)
+	}
+	return output
+}
+
 // checkDir makes sure that there is a folder for the download to be in.
 func (pl place) checkDir() error {
 	fi, err := os.Stat(pl.dir)
