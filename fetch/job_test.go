@@ -225,7 +225,7 @@ func (s *scene) run(ctx context.Context) *scene {
 	for _, f := range s.Sources {
 		f.(*fake).start = start
 	}
-	s.err = s.Job.Run(ctx)
+	s.err = s.Run(ctx)
 	s.took = time.Since(start)
 	return s
 }
@@ -369,7 +369,7 @@ func TestStreamDeliversInOrderAndHoldsBack(t *testing.T) {
 		w := &slowWriter{rate: 20e6}
 		out := NewStream(s.Manifest, w)
 		defer out.Close()
-		s.Job.Store = out
+		s.Store = out
 		s.run(t.Context())
 		if s.err != nil {
 			t.Fatal(s.err)
@@ -392,7 +392,7 @@ func TestStreamErrorEndsTheJob(t *testing.T) {
 		s := play(t, 64<<20, 256<<10, &fake{name: "http://a/", rate: 10e6})
 		out := NewStream(s.Manifest, brokenWriter{})
 		defer out.Close()
-		s.Job.Store = out
+		s.Store = out
 		if s.run(t.Context()); s.err == nil || !strings.Contains(s.err.Error(), "broken pipe") {
 			t.Errorf("job: %v", s.err)
 		}

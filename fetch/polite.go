@@ -139,7 +139,7 @@ func (m *manners) weigh(now time.Duration, mirrors, all float64) {
 
 // spared tells whether mirrors are to be asked only for what no neighbour has.
 func (l *ledger) spared() bool {
-	return !l.manners.hedging && len(l.neighbours()) >= fewPeers
+	return !l.hedging && len(l.neighbours()) >= fewPeers
 }
 
 // weigh tells manners what mirrors and what all sources give now.
