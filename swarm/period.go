@@ -53,11 +53,11 @@ func (s *Swarm) over(p Period, begun, now time.Time, st Stats) bool {
 	if st.LastAsked.After(begun) {
 		idle = now.Sub(st.LastAsked)
 	}
-	size, most := float64(s.manifest.Size()), s.node.options.MaxUpload
+	size := float64(s.manifest.Size())
 	return p.Time > 0 && now.Sub(begun) >= p.Time ||
 		p.Idle > 0 && idle >= p.Idle ||
 		p.Ratio > 0 && float64(st.Uploaded) >= p.Ratio*size ||
-		most > 0 && st.Uploaded >= most
+		!s.node.mayShare()
 }
 
 // Uploaded is how many bytes of blocks were sent to peers, as they travelled.
