@@ -112,6 +112,38 @@ func TestCreate(t *testing.T) {
 	}
 }
 
+func TestSeed(t *testing.T) {
+	dir := t.TempDir()
+	for _, test := range []struct {
+		line, path string
+		manifests  []string
+	}{
+		{"m.shoal", "", []string{"m.shoal"}},
+		{"plain", "", []string{"plain"}},
+		{"m.shoal f", "f", []string{"m.shoal"}},
+		{"m.shoal n.shoal", "", []string{"m.shoal", "n.shoal"}},
+		{"https://h/m - " + dir, dir, []string{"https://h/m", "-"}},
+	} {
+		s := mustParse[*Seed](t, append([]string{"seed"}, strings.Fields(test.line)...)...)
+		if !reflect.DeepEqual(s.Manifests, test.manifests) || s.Path != test.path {
+			t.Errorf("seed %s: manifests %q at %q", test.line, s.Manifests, s.Path)
+		}
+	}
+	// It stays, unless it is told when to leave; --seed-time 0 is no time.
+	for line, want := range map[string]Swarm{
+		"seed m.shoal":               {SeedTime: -1},
+		"seed m.shoal --seed-time 0": {SeedTime: -1},
+		"seed m.shoal --seed-time 1h --seed-idle 90 --trust":   {SeedTime: time.Hour, SeedIdle: 90 * time.Second},
+		"seed m.shoal --seed-ratio 2 --max-upload 1G --no-lan": {SeedTime: -1, SeedRatio: 2, MaxUpload: 1 << 30, NoLAN: true},
+	} {
+		want.Listen = ":0"
+		s := mustParse[*Seed](t, strings.Fields(line)...)
+		if !reflect.DeepEqual(s.Swarm, want) || s.Trusted != strings.Contains(line, "--trust") {
+			t.Errorf("%s: got %+v, want %+v", line, s.Swarm, want)
+		}
+	}
+}
+
 func TestTarget(t *testing.T) {
 	t.Chdir(t.TempDir())
 	here := filepath.Base(must(os.Getwd())) + ".shoal"
@@ -171,6 +203,11 @@ func TestUsageErrors(t *testing.T) {
 		{"fetch a.shoal -o - --on-complete c", "--on-complete needs a file", "-o FILE"},
 		{"fetch a.shoal --recheck --no-resume", "--recheck keeps", "choose"},
 		{"fetch a.shoal --repair", "shoal fetch takes no --repair", "shoal verify does"},
+		{"seed", "shoal seed wants MANIFEST...", "--help"},
+		{"seed a.shoal b.shoal nofolder", "several manifests want a folder", "one manifest at a time"},
+		{"seed a.shoal b.shoal --id " + someID, "--id names one content", "one by one"},
+		{"seed a.shoal --no-share", "shoal seed takes no --no-share", "shoal fetch does"},
+		{"seed a.shoal --http-only", "shoal seed takes no --http-only", ""},
 		{"create f g", `shoal create: one operand too many: "g"`, "--help"},
 		{"create f --piece-size 100K", "want a power of two", ""},
 		{"create f --salt xyz", "want random", ""},

@@ -24,6 +24,17 @@ func (o *Fetch) check() error {
 	)
 }
 
+// check refuses combinations of seed's flags that make no sense.
+func (o *Seed) check() error {
+	several := len(o.Manifests) > 1
+	return firstError(
+		refuse(several && o.Path != "" && !IsFolder(o.Path), "several manifests want a folder in which their content lies",
+			"name a folder, or one manifest at a time"),
+		refuse(several && o.ID != nil, "--id names one content, but there are several manifests",
+			"seed them one by one, or leave --id away"),
+	)
+}
+
 // checkHTTP refuses half a client certificate, and no patience at all.
 func (h *HTTP) checkHTTP() error {
 	return firstError(

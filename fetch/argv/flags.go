@@ -59,12 +59,17 @@ func (s *Swarm) flags() []cli.Flag {
 	)
 }
 
-// serving is how others are served, with the limits that hold by default.
+// serving is how others are served, with the limits that hold by default; a
+// seed has none.
 func (s *Swarm) serving(seconds, idle, ratio string) []cli.Flag {
+	long := "serve for `DUR` after completion; 0 exits at once"
+	if seconds == "" {
+		long = "leave after `DUR`; 0 = stay until stopped"
+	}
 	return []cli.Flag{
 		&cli.BoolFlag{Name: "no-dht", Usage: "do not use the DHT", Destination: &s.NoDHT},
 		&cli.BoolFlag{Name: "no-lan", Usage: "do not look for peers in the local network", Destination: &s.NoLAN},
-		flagOf("seed-time", &s.SeedTime, parseDuration, seconds, "serve for `DUR` after completion; 0 exits at once"),
+		flagOf("seed-time", &s.SeedTime, parseDuration, seconds, long),
 		flagOf("seed-idle", &s.SeedIdle, parseDuration, idle, "leave earlier when nobody asked for `DUR`"),
 		flagOf("seed-ratio", &s.SeedRatio, parseRatio, ratio, "leave earlier when `R` times the size is uploaded; 0 = no limit"),
 		flagOf("limit-up", &s.LimitUp, parseRate, "", "send at most `RATE` bytes a second"),

@@ -103,8 +103,7 @@ func seedVerb(got *Command) *cli.Command {
 				o.SeedTime = -1
 			}
 			*got = o
-			return firstError(o.checkHTTP(), refuse(len(o.Manifests) > 1 && o.Path != "" && !IsFolder(o.Path),
-				"several manifests want a folder in which their content lies", "name a folder, or one manifest at a time"))
+			return firstError(o.checkHTTP(), o.check())
 		}),
 	}
 }
