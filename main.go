@@ -389,7 +389,7 @@ func (s *session) bring(ctx context.Context, d download, store fetch.Store, have
 
 // toFile brings what file does not have, puts it in place and says so.
 func (s *session) toFile(ctx context.Context, d download, file *resume.File) error {
-	with := d.sharing.join(d, file)
+	with := d.sharing.try(d, file)
 	t, err := s.bring(ctx, d, file, file.Have(), with)
 	if err == nil {
 		err = file.Finish()
@@ -423,7 +423,7 @@ func (s *session) toStdout(ctx context.Context, d download) error {
 	}
 	stream := fetch.NewStream(d.manifest, s.stdout)
 	defer stream.Close()
-	t, err := s.bring(ctx, d, stream, bitset.New(0), d.sharing.join(d, nil))
+	t, err := s.bring(ctx, d, stream, bitset.New(0), d.sharing.try(d, nil))
 	if err == nil {
 		err = stream.Finish(ctx)
 	}
@@ -591,9 +591,12 @@ func (s *session) offer(ctx context.Context, d download, trusted bool) error {
 	}
 	t := s.report.Transfer(d.manifest.ID(), d.manifest)
 	s.last = t
-	with := d.sharing.join(d, file)
-	if with == nil {
-		return errors.Join(fmt.Errorf("seed %s: %w", d.path, errNoPeers), file.Close())
+	with, err := d.sharing.join(d, file)
+	if err == nil && with == nil {
+		err = errNoPeers
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("seed %s: %w", d.path, err), file.Close())
 	}
 	t.Start(d.manifest.Size(), 0, new(fetch.Gauges))
 	d.sharing.keep(with, t, file)
@@ -760,16 +763,28 @@ func (s *session) sharing(c *fetch.Client, h argv.HTTP, o argv.Swarm) *sharing {
 
 // join enters the swarm of a download, if its publisher and the user want
 // that. file is nil when nothing is kept that could be served.
-func (sh *sharing) join(d download, file *resume.File) *crowd {
-	if sh == nil || sh.HTTPOnly || len(d.manifest.Discovery)+len(d.manifest.Peers)+len(sh.Peers) == 0 || !sh.up() {
-		return nil
+func (sh *sharing) join(d download, file *resume.File) (*crowd, error) {
+	if sh == nil || sh.HTTPOnly || len(d.manifest.Discovery)+len(d.manifest.Peers)+len(sh.Peers) == 0 {
+		return nil, nil
+	}
+	if err := sh.up(); err != nil {
+		return nil, err
 	}
 	c := swarm.Content{Manifest: d.manifest}
 	if file != nil {
 		c.Have, c.Read = file.Have(), file.Read
 		sh.announce(d.manifest)
 	}
-	return &crowd{sh.node.Join(c), file != nil, preference[sh.Prefer]}
+	return &crowd{sh.node.Join(c), file != nil, preference[sh.Prefer]}, nil
+}
+
+// try is join, where mirrors have to do if there is no way to peers.
+func (sh *sharing) try(d download, file *resume.File) *crowd {
+	with, err := sh.join(d, file)
+	if err != nil {
+		sh.report.Warn("going on without peers: " + err.Error())
+	}
+	return with
 }
 
 // announce says what will be shared before the first byte is.
@@ -795,10 +810,10 @@ func (sh *sharing) announce(m *verify.Manifest) {
 	sh.report.Note(fmt.Sprintf("sharing %s with peers %s; %s", m.Name, long, off))
 }
 
-// up starts the node, unless it runs. Without one, mirrors have to do.
-func (sh *sharing) up() bool {
+// up starts the node, unless it runs.
+func (sh *sharing) up() error {
 	if sh.node != nil {
-		return true
+		return nil
 	}
 	node, err := swarm.New(swarm.Options{
 		Listen: sh.Listen, Share: !sh.NoShare, DHT: !sh.NoDHT, LAN: !sh.NoLAN,
@@ -807,8 +822,7 @@ func (sh *sharing) up() bool {
 		Cache: filepath.Join(xdg.CacheHome, "shoal"), Client: "shoal " + version, Verbose: sh.report.Verbosef,
 	})
 	if err != nil {
-		sh.report.Warn("going on without peers: " + err.Error())
-		return false
+		return err
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	sh.node, sh.stop = node, stop
@@ -817,7 +831,7 @@ func (sh *sharing) up() bool {
 			sh.report.Warn("peers: " + err.Error())
 		}
 	})
-	return true
+	return nil
 }
 
 // keep leaves a content to be served.

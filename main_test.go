@@ -231,7 +231,7 @@ func events(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // privateDHT starts a private DHT of real nodes. By the config file every shoal
-// of the script takes part in it, and is bound to loopback.
+// of the script takes part in it at $DHT, and is bound to loopback.
 func privateDHT(ts *testscript.TestScript, _ bool, _ []string) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -239,6 +239,7 @@ func privateDHT(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Check(err)
 	ts.Defer(d.Close)
 	*ts.Value("dht").(**dhttest.Network) = d
+	ts.Setenv("DHT", d.Bootstrap())
 	folder := filepath.Join(ts.Getenv("XDG_CONFIG_HOME"), "shoal")
 	ts.Check(os.MkdirAll(folder, 0o700))
 	config := fmt.Sprintf("dht-bootstrap = [%q]\ndht-private = true\nlisten = \"127.0.0.1:0\"\n", d.Bootstrap())
