@@ -67,6 +67,28 @@ func TestPathsAreEscaped(t *testing.T) {
 	}
 }
 
+// TestURLOfOneFile names one file in all ways, also by the folder it lies in.
+func TestURLOfOneFile(t *testing.T) {
+	m, content := oneFile(t, 100)
+	asked := ""
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		asked = r.URL.RequestURI()
+		serveBytes(w, r, content)
+	})
+	for given, want := range map[string]string{
+		"/other":  "/other",
+		"/dir/":   "/dir/" + m.Files[0].Path,
+		"/?id=1":  "/?id=1",
+		"":        "/",
+		"/x?y=a/": "/x?y=a/",
+	} {
+		mirror := newMirror(t, newClient(t, fetch.ClientOptions{}), m, s.URL+given)
+		if _, err := bring(t.Context(), mirror, m, 0, 1); err != nil || asked != want {
+			t.Errorf("%q: asked for %q, %v; want %q", given, asked, err, want)
+		}
+	}
+}
+
 func TestFaultsNameTheFile(t *testing.T) {
 	m, _ := sourcetest.Content(t, piece, map[string]int{"a": 1, "b/c": 2})
 	s := newMirror(t, newClient(t, fetch.ClientOptions{}), m, serve(t, status(404)).URL+"/")

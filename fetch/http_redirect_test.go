@@ -109,9 +109,9 @@ func TestRedirectLoop(t *testing.T) {
 	})
 	b = serve(t, func(w http.ResponseWriter, r *http.Request) {
 		requests.Add(1)
-		http.Redirect(w, r, a.URL+"/", http.StatusFound)
+		http.Redirect(w, r, a.URL+"/file.bin", http.StatusFound)
 	})
-	s := newMirror(t, newClient(t, fetch.ClientOptions{}), m, a.URL+"/")
+	s := newMirror(t, newClient(t, fetch.ClientOptions{}), m, a.URL+"/file.bin")
 	_, err := bring(t.Context(), s, m, 0, 1)
 	checkFault(t, err, fetch.FaultLasting, "redirect loop")
 	if n := requests.Load(); n != 2 {

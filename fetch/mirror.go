@@ -39,8 +39,9 @@ type known struct {
 	validator string // for If-Range; may be empty
 }
 
-// NewMirror makes a mirror of the content of m. For a manifest of several files
-// the URL must end in "/": each file's path is appended to it.
+// NewMirror makes a mirror of the content of m. To a URL that ends in "/" each
+// file's path is appended; for a manifest of several files it must. One file's
+// URL is taken as it is, too, when it has a query, which may be what names it.
 func NewMirror(c *Client, m *verify.Manifest, url string) (*Mirror, error) {
 	base, err := parseURL(url)
 	if err != nil {
@@ -211,7 +212,7 @@ func expired(status int) bool {
 
 // url is that of a file on this mirror.
 func (m *Mirror) url(file int) *url.URL {
-	if !m.manifest.Folder() {
+	if !m.manifest.Folder() && (m.base.RawQuery != "" || !strings.HasSuffix(m.base.Path, "/")) {
 		return m.base
 	}
 	return below(m.base, m.manifest.Files[file].Path)
