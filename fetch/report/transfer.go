@@ -146,7 +146,8 @@ func (t *Transfer) completed(path string, now time.Time) completeFields {
 		Wasted:      t.gauges.Wasted.Load(),
 	}
 	if !t.meter.begun.IsZero() {
-		fields.Seconds = now.Sub(t.meter.begun).Round(time.Millisecond).Seconds()
+		// Not Duration.Seconds, whose sum is seldom a short decimal.
+		fields.Seconds = float64(now.Sub(t.meter.begun).Milliseconds()) / 1000
 	}
 	return fields
 }
