@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"golang.org/x/net/http/httpguts"
-	"golang.org/x/net/http/httpproxy"
 	"golang.org/x/time/rate"
 )
 
@@ -256,37 +255,4 @@ func loadTLS(o ClientOptions) (*tls.Config, []tls.Certificate, error) {
 		return nil, nil, fmt.Errorf("read client certificate: %w", err)
 	}
 	return config, []tls.Certificate{cert}, nil
-}
-
-// proxyFunc finds the proxy for a URL: the given one, or that of HTTP_PROXY,
-// HTTPS_PROXY and ALL_PROXY. Hosts in NO_PROXY and loopback are asked directly.
-func proxyFunc(proxy string) (func(*url.URL) (*url.URL, error), error) {
-	config := httpproxy.FromEnvironment()
-	if proxy == "" {
-		all := os.Getenv("ALL_PROXY")
-		if all == "" {
-			all = os.Getenv("all_proxy")
-		}
-		if config.HTTPProxy == "" {
-			config.HTTPProxy = all
-		}
-		if config.HTTPSProxy == "" {
-			config.HTTPSProxy = all
-		}
-		return config.ProxyFunc(), nil
-	}
-	if !strings.Contains(proxy, "://") {
-		proxy = "http://" + proxy
-	}
-	u, err := url.Parse(proxy)
-	if err != nil || u.Host == "" {
-		return nil, errors.New("read proxy: is not a URL")
-	}
-	switch u.Scheme {
-	case "http", "https", "socks5", "socks5h":
-	default:
-		return nil, fmt.Errorf("read proxy: cannot speak %q, only http, https and socks5", u.Scheme)
-	}
-	config.HTTPProxy, config.HTTPSProxy, config.CGI = proxy, proxy, false
-	return config.ProxyFunc(), nil
 }

@@ -128,6 +128,29 @@ func TestProxy(t *testing.T) {
 		_, err := bring(t.Context(), s, m, 0, 1)
 		checkFault(t, err, fetch.FaultPassing, "look up mirror.invalid")
 	})
+	t.Run("loopback", func(t *testing.T) {
+		clearProxies(t)
+		direct := serve(t, status(404))
+		for _, test := range []struct {
+			env, value string
+			flag       string
+			proxied    bool
+		}{
+			{flag: proxy.URL, proxied: true},
+			{flag: proxy.URL, env: "NO_PROXY", value: "x, 127.0.0.1"},
+			{flag: proxy.URL, env: "NO_PROXY", value: "*"},
+			{env: "HTTP_PROXY", value: proxy.URL},
+		} {
+			clearProxies(t)
+			if test.env != "" {
+				t.Setenv(test.env, test.value)
+			}
+			s := newMirror(t, newClient(t, fetch.ClientOptions{Proxy: test.flag}), m, direct.URL)
+			if _, err := bring(t.Context(), s, m, 0, 1); (err == nil) != test.proxied {
+				t.Errorf("%+v: %v", test, err)
+			}
+		}
+	})
 	t.Run("redirect to a private address", func(t *testing.T) {
 		clearProxies(t)
 		evil := serve(t, status(302, "Location: http://192.168.0.1/"))
