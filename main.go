@@ -795,11 +795,11 @@ func (sh *sharing) announce(m *verify.Manifest) {
 	long, off := "while it downloads", "--no-share turns it off"
 	switch {
 	case sh.stay && sh.SeedTime > 0:
-		long, off = fmt.Sprintf("for up to %v", sh.SeedTime), "Ctrl-C ends it"
+		long, off = "for up to "+report.Limit(sh.SeedTime), "Ctrl-C ends it"
 	case sh.stay:
 		long, off = "until it is stopped", "Ctrl-C ends it"
 	case sh.SeedTime > 0:
-		long += fmt.Sprintf(" and for up to %v after", sh.SeedTime)
+		long += " and for up to " + report.Limit(sh.SeedTime) + " after"
 	}
 	if sh.SeedRatio > 0 && sh.SeedTime != 0 {
 		long += ", until " + report.Bytes(int64(sh.SeedRatio*float64(m.Size()))) + " are sent"
@@ -807,7 +807,7 @@ func (sh *sharing) announce(m *verify.Manifest) {
 	if sh.MaxUpload > 0 {
 		long += ", and never more than " + report.Bytes(sh.MaxUpload)
 	}
-	sh.report.Note(fmt.Sprintf("sharing %s with peers %s; %s", m.Name, long, off))
+	sh.report.Note("sharing " + m.Name + " with peers " + long + "; " + off)
 }
 
 // up starts the node, unless it runs.
