@@ -248,6 +248,24 @@ func TestHTTP2Only(t *testing.T) {
 	}
 }
 
+// TestHTTP2OnlyInSilence has a server that lets HTTP/1.1 in, and then hangs up.
+func TestHTTP2OnlyInSilence(t *testing.T) {
+	m, content := oneFile(t, 100)
+	s := httptest.NewUnstartedServer(serveContent(m, content))
+	s.TLS = &tls.Config{NextProtos: []string{"h2"}}
+	s.Config.ErrorLog = quiet
+	s.Config.Protocols = new(http.Protocols)
+	s.Config.Protocols.SetHTTP2(true)
+	s.StartTLS()
+	defer s.Close()
+	mirror := newMirror(t, newClient(t, fetch.ClientOptions{Insecure: true}), m, s.URL)
+	for range 2 {
+		if got, err := bring(t.Context(), mirror, m, 0, 1); err != nil || string(got) != string(content) {
+			t.Errorf("%d bytes, %v", len(got), err)
+		}
+	}
+}
+
 // TestHTTP1IsPreferred has a server that would speak HTTP/2 as well.
 func TestHTTP1IsPreferred(t *testing.T) {
 	m, content := oneFile(t, 100)

@@ -151,26 +151,35 @@ func (c *Client) dress(req *http.Request, start *url.URL, r *route) {
 	}
 }
 
-// roundTrip speaks HTTP/1.1, or HTTP/2 with a server that refuses anything else.
+// roundTrip speaks HTTP/1.1, or HTTP/2 with a server that speaks nothing else.
 func (c *Client) roundTrip(req *http.Request, r route) (*http.Response, error) {
 	server := origin(req.URL)
 	c.mu.Lock()
 	r.http2 = c.http2[server]
 	c.mu.Unlock()
 	resp, err := c.transport(r).RoundTrip(req)
-	if err == nil || r.http2 || !refusesHTTP1(err) {
+	if err == nil || r.http2 || req.URL.Scheme != "https" || !refusesHTTP1(err) {
+		return resp, err
+	}
+	r.http2 = true
+	again, stillNot := c.transport(r).RoundTrip(req)
+	if stillNot != nil {
 		return resp, err
 	}
 	c.mu.Lock()
 	c.http2[server] = true
 	c.mu.Unlock()
-	r.http2 = true
-	return c.transport(r).RoundTrip(req)
+	return again, nil
 }
 
-// refusesHTTP1 recognises the TLS alert no_application_protocol (RFC 7301,
-// section 3.2), for which crypto/tls has no exported error.
+// refusesHTTP1 tells whether an error can be the refusal of a server that
+// speaks HTTP/2 only: the TLS alert no_application_protocol (RFC 7301, section
+// 3.2), for which crypto/tls has no exported error, or a connection closed
+// without a word, which is the way of servers written in Go.
 func refusesHTTP1(err error) bool {
+	if errors.Is(err, io.EOF) {
+		return true
+	}
 	op, ok := errors.AsType[*net.OpError](err)
 	return ok && op.Op == "remote error" && strings.Contains(op.Err.Error(), "no application protocol")
 }
