@@ -38,9 +38,19 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the program as its users do. Beside testscript's own, the
 // scripts have the commands below.
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { runScripts(t, "testdata/script") }
+
+// TestSlowScripts runs those that take long or want other programs.
+func TestSlowScripts(t *testing.T) {
+	if os.Getenv("SHOAL_SLOW") == "" {
+		t.Skip("SHOAL_SLOW is not set")
+	}
+	runScripts(t, "testdata/slow")
+}
+
+func runScripts(t *testing.T, dir string) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir: dir,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("XDG_CONFIG_HOME", filepath.Join(e.WorkDir, "config"))
 			e.Setenv("XDG_CACHE_HOME", filepath.Join(e.WorkDir, "cache"))
@@ -56,7 +66,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": code, "gen": gen, "serve": serve, "stopat": stopAt, "events": events, "flip": flip,
 			"dht": privateDHT, "asked": asked, "announced": announced, "start": start, "await": await, "end": end, "brought": brought,
-			"onlyto": onlyTo,
+			"onlyto": onlyTo, "nginx": nginx,
 		},
 	})
 }
@@ -131,6 +141,39 @@ func serve(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Defer(server.CloseClientConnections) // before Close, which would wait for the stalled ones
 	ts.Setenv(flags.Arg(0), server.URL)
 	ts.Value("mirrors").(map[string]*faulty.Mirror)[flags.Arg(0)] = m
+}
+
+// nginx DIR serves a folder at two ports, whose URLs are then $A and $B, as fast
+// as a good server on the internet does.
+func nginx(ts *testscript.TestScript, _ bool, args []string) {
+	var listen string
+	for _, name := range []string{"A", "B"} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		ts.Check(err)
+		listen += "listen " + l.Addr().String() + "; "
+		ts.Setenv(name, "http://"+l.Addr().String())
+		ts.Check(l.Close())
+	}
+	config, work := ts.MkAbs("nginx.conf"), ts.MkAbs(".")
+	ts.Check(os.WriteFile(config, fmt.Appendf(nil, `user root; daemon off; pid %[1]s/nginx.pid; error_log %[1]s/nginx.err;
+		events {}
+		http { access_log off; sendfile on; limit_rate 64m; server { %[2]s root %[3]s; } }`, work, listen, ts.MkAbs(args[0])), 0o666))
+	cmd := exec.Command("nginx", "-e", work+"/nginx.err", "-c", config)
+	ts.Check(cmd.Start())
+	ts.Defer(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		_ = cmd.Wait()
+	})
+	for late := time.Now().Add(patience); ; {
+		c, err := net.Dial("tcp", strings.TrimPrefix(ts.Getenv("B"), "http://"))
+		if err == nil {
+			ts.Check(c.Close())
+			return
+		}
+		if time.Now().After(late) {
+			ts.Fatalf("nginx does not answer: %v", err)
+		}
+	}
 }
 
 var signals = map[string]syscall.Signal{
@@ -304,7 +347,8 @@ func start(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Value("running").(map[string]*background)[args[0]] = b
 }
 
-// await NAME REGEXP waits until a shoal has said that.
+// await NAME REGEXP [KEY] waits until a shoal has said that. What the first group
+// matched is then $KEY.
 func await(ts *testscript.TestScript, _ bool, args []string) {
 	b := ts.Value("running").(map[string]*background)[args[0]]
 	want := regexp.MustCompile(args[1])
@@ -314,8 +358,13 @@ func await(ts *testscript.TestScript, _ bool, args []string) {
 		changed := b.changed
 		out, err := b.said[0].String(), b.said[1].String()
 		b.mu.Unlock()
-		if want.MatchString(out) || want.MatchString(err) {
-			return
+		for _, text := range []string{out, err} {
+			if said := want.FindStringSubmatch(text); said != nil {
+				if len(args) > 2 {
+					ts.Setenv(args[2], said[1])
+				}
+				return
+			}
 		}
 		select {
 		case <-changed:
