@@ -251,7 +251,7 @@ func TestHTTP2Only(t *testing.T) {
 // TestHTTP2OnlyInSilence has a server that lets HTTP/1.1 in, and then hangs up.
 func TestHTTP2OnlyInSilence(t *testing.T) {
 	m, content := oneFile(t, 100)
-	s := httptest.NewUnstartedServer(serveContent(m, content))
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serveBytes(w, r, content) }))
 	s.TLS = &tls.Config{NextProtos: []string{"h2"}}
 	s.Config.ErrorLog = quiet
 	s.Config.Protocols = new(http.Protocols)
