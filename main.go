@@ -824,6 +824,9 @@ func (sh *sharing) up() error {
 	if err != nil {
 		return err
 	}
+	if port := node.Port(); port != 0 {
+		sh.report.Verbosef("listening at port %d", port)
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	sh.node, sh.stop = node, stop
 	sh.running.Go(func() {
