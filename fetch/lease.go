@@ -40,16 +40,16 @@ func (r *running) start(s *sourceState, c *claim) {
 	l := &lease{claim: c, source: s, cancel: cancel, began: time.Now()}
 	r.leases = append(r.leases, l)
 	r.tell(c)
-	go r.bring(ctx, l)
+	go r.bring(ctx, l, slices.Clone(c.rest))
 }
 
 // bring runs in the lease's own goroutine: it reads what the source yields,
 // while a second one proves and stores the piece before.
-func (r *running) bring(ctx context.Context, l *lease) {
+func (r *running) bring(ctx context.Context, l *lease, pieces []int) {
 	defer l.cancel(nil)
 	mine := borrowed{pool: r.pool}
 	work := Lease{
-		Pieces: slices.Clone(l.claim.rest),
+		Pieces: pieces,
 		Buffer: mine.get, Received: l.heard,
 	}
 	raws := make(chan Raw)
