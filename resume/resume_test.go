@@ -308,7 +308,10 @@ func TestManyFilesFewHandles(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "folder")
 	f := c.open(t, path, Options{})
 	c.put(t, f)
-	if n := len(f.part.open); n > maxOpen {
+	f.part.mu.Lock()
+	n := len(f.part.open)
+	f.part.mu.Unlock()
+	if n > maxOpen {
 		t.Errorf("%d files are open", n)
 	}
 	must(t, f.Close())
