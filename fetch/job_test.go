@@ -354,13 +354,23 @@ func TestJobBringsOnlyWhatIsMissing(t *testing.T) {
 // slowWriter takes rate bytes a second.
 type slowWriter struct {
 	rate float64
-	got  []byte
+
+	mu  sync.Mutex
+	got []byte
 }
 
 func (w *slowWriter) Write(p []byte) (int, error) {
 	<-time.After(time.Duration(float64(len(p)) / w.rate * 1e9))
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.got = append(w.got, p...)
 	return len(p), nil
+}
+
+func (w *slowWriter) bytes() []byte {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.got
 }
 
 func TestStreamDeliversInOrderAndHoldsBack(t *testing.T) {
@@ -374,11 +384,11 @@ func TestStreamDeliversInOrderAndHoldsBack(t *testing.T) {
 		if s.err != nil {
 			t.Fatal(s.err)
 		}
-		if ahead := s.Gauges.Done.Load() - int64(len(w.got)); ahead > streamBytes {
+		if ahead := s.Gauges.Done.Load() - int64(len(w.bytes())); ahead > streamBytes {
 			t.Errorf("%d bytes were held", ahead)
 		}
-		if err := out.Finish(t.Context()); err != nil || string(w.got) != string(s.store.want) {
-			t.Errorf("stream: %v, %d bytes", err, len(w.got))
+		if err := out.Finish(t.Context()); err != nil || string(w.bytes()) != string(s.store.want) {
+			t.Errorf("stream: %v, %d bytes", err, len(w.bytes()))
 		}
 	})
 }
