@@ -64,8 +64,10 @@ func (r *running) meet() {
 		if s == nil {
 			s = r.join(p)
 			s.party.rank = p.Rank
-			r.Observer.SourceChanged(p, StateJoined, "")
 			s.joined = true
+			if r.alone(s) {
+				r.Observer.SourceChanged(p, StateJoined, "")
+			}
 		}
 		if v := p.Version(); s.party.have == nil || v != s.version {
 			s.version = v
@@ -77,11 +79,21 @@ func (r *running) meet() {
 	for _, s := range r.parties {
 		if p, ok := s.Source.(Partial); ok && !s.party.gone && !slices.Contains(peers, p) {
 			s.party.gone = true
-			r.Observer.SourceChanged(s.Source, StateLeft, s.reason)
+			if r.alone(s) {
+				r.Observer.SourceChanged(s.Source, StateLeft, s.reason)
+			}
 		}
 	}
 	r.forget()
 	r.Gauges.Peers.Store(int32(len(peers)))
+}
+
+// alone tells whether no other connection to the same peer is alive: for a
+// moment there are two when both sides have dialled.
+func (r *running) alone(s *sourceState) bool {
+	return !slices.ContainsFunc(r.parties, func(o *sourceState) bool {
+		return o != s && !o.party.gone && o.Name() == s.Name()
+	})
 }
 
 func (r *running) known(p Partial) *sourceState {

@@ -182,7 +182,7 @@ func (l *ledger) budget(p *party) int64 {
 	// One more connection is not trusted to add to the rate of its host.
 	pace := l.pace(p) * float64(max(p.open, 1)) / float64(p.open+1)
 	seconds := leaseTime.Seconds()
-	if len(l.neighbours()) > 0 {
+	if l.crowded(1) {
 		seconds = crowdLease.Seconds()
 	}
 	worth := min(pace*seconds, float64(p.given)*leaseGrowth)

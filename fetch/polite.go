@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"cmp"
+	"iter"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -33,7 +34,7 @@ func (l *ledger) lendRare(p *party, now time.Duration) *claim {
 // rather than to a neighbour who lacks them as well.
 func (l *ledger) lendUnwanted(p *party, now time.Duration) *claim {
 	theirs := bitset.New(uint(l.pieces))
-	for _, q := range l.neighbours() {
+	for q := range l.neighbours() {
 		theirs.InPlaceUnion(q.have)
 		theirs.InPlaceUnion(q.fetching)
 	}
@@ -85,8 +86,8 @@ func (l *ledger) candidates(pass func(i uint) bool) []int {
 
 // copies is how many neighbours have a piece.
 func (l *ledger) copies(piece int) (n int) {
-	for _, q := range l.parties {
-		if q.have != nil && !q.gone && q.have.Test(uint(piece)) {
+	for q := range l.neighbours() {
+		if q.have.Test(uint(piece)) {
 			n++
 		}
 	}
@@ -96,21 +97,33 @@ func (l *ledger) copies(piece int) (n int) {
 // outranked is how many neighbours a piece falls to rather than to us.
 func (l *ledger) outranked(piece int) (n int) {
 	mine := l.rank(piece)
-	for _, q := range l.parties {
-		if q.have != nil && !q.gone && q.rank(piece) > mine {
+	for q := range l.neighbours() {
+		if q.rank(piece) > mine {
 			n++
 		}
 	}
 	return n
 }
 
-func (l *ledger) neighbours() (peers []*party) {
-	for _, q := range l.parties {
-		if q.have != nil && !q.gone {
-			peers = append(peers, q)
+// neighbours are the live peers.
+func (l *ledger) neighbours() iter.Seq[*party] {
+	return func(yield func(*party) bool) {
+		for _, q := range l.parties {
+			if q.have != nil && !q.gone && !yield(q) {
+				return
+			}
 		}
 	}
-	return peers
+}
+
+// crowded tells whether there are at least n live peers.
+func (l *ledger) crowded(n int) bool {
+	for range l.neighbours() {
+		if n--; n <= 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // manners decides whether mirrors are spared now, and for how long that has
@@ -139,7 +152,7 @@ func (m *manners) weigh(now time.Duration, mirrors, all float64) {
 
 // spared tells whether mirrors are to be asked only for what no neighbour has.
 func (l *ledger) spared() bool {
-	return !l.hedging && len(l.neighbours()) >= fewPeers
+	return !l.hedging && l.crowded(fewPeers)
 }
 
 // weigh tells manners what mirrors and what all sources give now.

@@ -84,7 +84,7 @@ func (l *ledger) mayRob(p *party, pace float64, c *claim, now time.Duration) boo
 		return false
 	case p.have == nil && c.by.have != nil && l.spared():
 		return false
-	case len(l.neighbours()) > 0 && l.free > 0 && !hangs(c):
+	case l.crowded(1) && l.free > 0 && !hangs(c):
 		return false // in a crowd an idle source is no sign of the end
 	case c.by.host == p.host:
 		return len(c.rest) > 1 && hangs(c)

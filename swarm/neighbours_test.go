@@ -3,7 +3,6 @@ package swarm
 import (
 	"context"
 	"errors"
-	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -240,8 +239,8 @@ func TestLeave(t *testing.T) {
 			t.Errorf("it took %v", took)
 		}
 		time.Sleep(time.Second)
-		if err := p1.ended(); err == nil || !slices.Contains([]string{(&partedError{wire.ByeDone}).Error()}, err.Error()) {
-			t.Errorf("the neighbour noticed %v", err)
+		if e, ok := errors.AsType[*partedError](p1.ended()); !ok || e.reason != wire.ByeDone {
+			t.Errorf("the neighbour noticed %v", p1.ended())
 		}
 		if _, err := bring(t.Context(), p2, lease(3)); err != nil {
 			t.Errorf("the other swarm: %v", err)

@@ -79,21 +79,17 @@ func (n *Node) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var running sync.WaitGroup
+	n.startWaiting(ctx, &running) // before anybody can come who wants it
 	if l := n.sockets.tcp; l != nil {
 		running.Go(func() { n.accept(ctx, l) })
 	}
 	running.Go(func() { n.watchTurns(ctx) })
-	for {
-		for _, s := range n.takeWaiting() {
-			n.discover(ctx, s, &running)
-			running.Go(func() { n.run(ctx, s) })
-		}
+	for ctx.Err() == nil {
 		select {
 		case <-n.joined:
-			continue
+			n.startWaiting(ctx, &running)
 		case <-ctx.Done():
 		}
-		break
 	}
 	n.end()
 	n.sockets.close()
@@ -117,14 +113,17 @@ func (n *Node) Join(c Content) *Swarm {
 	return s
 }
 
-// takeWaiting returns the swarms to be started.
-func (n *Node) takeWaiting() []*Swarm {
+// startWaiting starts the swarms that were joined.
+func (n *Node) startWaiting(ctx context.Context, running *sync.WaitGroup) {
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	s := n.waiting
+	waiting := n.waiting
 	n.waiting = nil
-	n.swarms = append(n.swarms, s...)
-	return s
+	n.swarms = append(n.swarms, waiting...)
+	n.mu.Unlock()
+	for _, s := range waiting {
+		n.discover(ctx, s, running)
+		running.Go(func() { n.run(ctx, s) })
+	}
 }
 
 // run runs a swarm until it is left.

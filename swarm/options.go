@@ -27,7 +27,7 @@ type Options struct {
 	DHT, LAN     bool
 	DHTBootstrap []string // HOST:PORT of first nodes; none means the public routers
 	DHTPrivate   bool     // a DHT of one's own, where private and loopback addresses count
-	Stay         bool     // this is a seed, which runs for long
+	Stay         bool     // this is a seed: it runs for long, and serves even what only listed peers may
 
 	Peers   []string      // HOST:PORT, the user's
 	Timeout time.Duration // without a byte that was asked for; 0 means 15 s

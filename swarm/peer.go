@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -109,13 +110,20 @@ func (p *Peer) Version() uint64 { return p.version.Load() }
 
 // run reads and writes until the connection ends, and closes it.
 func (p *Peer) run() {
+	written := make(chan error, 1)
 	var writer sync.WaitGroup
 	writer.Go(func() {
-		if err := p.write(); err != nil {
-			p.close(err, wire.ByeDone)
+		err := p.write()
+		written <- err
+		if err != nil {
+			// Who does not take any more has perhaps said why.
+			_ = p.stream.SetReadDeadline(time.Now().Add(lastWords))
 		}
 	})
 	err := p.read()
+	if errors.Is(err, os.ErrDeadlineExceeded) && p.ended() == nil {
+		err = <-written
+	}
 	p.close(err, byeFor(err))
 	writer.Wait()
 	_ = p.stream.Close()

@@ -140,12 +140,19 @@ func (s *Swarm) seekLAN(ctx context.Context, l *lan.LAN) {
 
 // resolve takes in first contacts, and looks their names up again now and then.
 func (s *Swarm) resolve(ctx context.Context, from discovery.Origin, contacts []string) {
-	for len(contacts) > 0 {
-		for _, contact := range contacts {
-			s.found(from, s.lookUp(ctx, contact)...)
+	if len(contacts) == 0 {
+		return
+	}
+	clock := time.NewTicker(resolveEvery)
+	defer clock.Stop()
+	for {
+		if s.few() {
+			for _, contact := range contacts {
+				s.found(from, s.lookUp(ctx, contact)...)
+			}
 		}
 		select {
-		case <-time.After(resolveEvery):
+		case <-clock.C:
 		case <-ctx.Done():
 			return
 		}

@@ -10,9 +10,13 @@ import (
 	"github.com/shoal-dl/shoal/swarm/wire"
 )
 
-// outboxMost is how many bytes of frames may wait for a peer that does not read.
-// It is room for all requests and rejects that an honest one can cause.
-const outboxMost = 256 << 10
+const (
+	// outboxMost is how many bytes of frames may wait for a peer that does not
+	// read. It is room for all requests and rejects that an honest one can cause.
+	outboxMost = 256 << 10
+	// outboxKept is how many bytes of memory are kept for the next.
+	outboxKept = 4 << 10
+)
 
 // outbox holds frames until the writer sends them. Blocks, HAVE, FETCHING and PEX
 // do not pass through it: the writer makes them when it can send them.
@@ -42,6 +46,9 @@ func (o *outbox) take() []byte {
 	defer o.mu.Unlock()
 	frames := o.frames
 	o.frames, o.spare = o.spare[:0], frames
+	if cap(frames) > outboxKept {
+		o.spare = nil
+	}
 	return frames
 }
 

@@ -28,8 +28,8 @@ func (s *Swarm) Stats() Stats {
 	peers := slices.Clone(s.peers)
 	s.mu.Unlock()
 	st := Stats{Uploaded: s.uploaded.Load(), Peers: len(peers)}
-	if asked := s.asked.Load(); asked != nil {
-		st.LastAsked = *asked
+	if asked := s.asked.Load(); asked != 0 {
+		st.LastAsked = time.Unix(0, asked)
 	}
 	for _, p := range peers {
 		st.Table = append(st.Table, p.stats())

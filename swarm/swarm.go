@@ -29,7 +29,7 @@ type Swarm struct {
 	read     func(piece int, off int64, buf []byte) error
 	contacts []string // the user's, HOST:PORT
 	open     bool     // the publisher lets peers find each other, and whoever has it serve it
-	serves   bool     // both he and the user let us serve it
+	serves   bool     // so we do: the user lets us too, or wants just that
 
 	news    chan struct{} // capacity 1: see News
 	dirty   chan struct{} // capacity 1: neighbours are to be told something
@@ -44,7 +44,7 @@ type Swarm struct {
 	crowdNews atomic.Uint64 // changes when peers did
 	uploaded  atomic.Int64
 	shrinking shrinking
-	asked     atomic.Pointer[time.Time] // when a request was last taken; nil if never
+	asked     atomic.Int64 // when a request was last taken, in Unix nanoseconds; 0 if never
 
 	// Set before run; nil if they may not be used.
 	dht *dht.DHT

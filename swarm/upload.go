@@ -39,7 +39,7 @@ func (p *Peer) takeRequest(r wire.Request) error {
 	if busy {
 		return p.say(wire.Reject{ID: r.ID, Reason: wire.RejectBusy}.Append)
 	}
-	p.swarm.asked.Store(&now)
+	p.swarm.asked.Store(now.UnixNano())
 	p.swarm.node.turns.ask(u.turn, now)
 	return nil
 }

@@ -47,10 +47,12 @@ var (
 	}
 )
 
-// dialable tells whether addr can be dialled at all, wherever it came from.
+// dialable tells whether addr can be dialled at all, wherever it came from. A
+// link-local address says nothing without the link that it is on.
 func dialable(addr netip.AddrPort) bool {
 	ip := addr.Addr()
 	return addr.Port() != 0 && ip.IsValid() && !ip.IsUnspecified() && !ip.IsMulticast() &&
+		!(ip.Is6() && ip.IsLinkLocalUnicast() && ip.Zone() == "") &&
 		ip != netip.AddrFrom4([4]byte{255, 255, 255, 255})
 }
 

@@ -82,6 +82,7 @@ func TestAllowed(t *testing.T) {
 		{false, PEX, public, true}, {false, PEX, private, false}, {false, PEX, loopback, false},
 		{false, LocalPEX, private, true}, {false, User, private, true}, {false, User, loopback, true},
 		{false, Manifest, private, true}, {false, LAN, private, true}, {false, LAN, local, true},
+		{false, LocalPEX, "[fe80::1]:1", false}, {true, User, "[fe80::1]:1", false},
 		{true, DHT, private, true}, {true, DHT, loopback, true}, {true, PEX, private, true},
 		{false, User, "8.8.8.8:0", false}, {true, DHT, "0.0.0.0:1", false}, {true, User, "[::]:1", false},
 		{true, User, "224.0.0.1:1", false}, {true, User, "[ff02::1]:1", false}, {true, User, "255.255.255.255:1", false},
