@@ -92,7 +92,7 @@ func (j *Job) Run(ctx context.Context) error {
 	defer stop(nil)
 	r := &running{
 		Job: j, ctx: ctx, started: time.Now(),
-		pool:   newPool(j.Manifest.PieceSize, len(j.Sources)),
+		pool:   newPool(j.Manifest.PieceSize, len(j.Sources), j.window()),
 		events: make(chan event),
 		hosts:  map[string]*host{},
 	}
@@ -118,6 +118,15 @@ func (j *Job) Run(ctx context.Context) error {
 	stop(cmp.Or(err, errCalledOff))
 	r.drain()
 	return err
+}
+
+// window is how many pieces the store takes at a time.
+func (j *Job) window() int {
+	if w, ok := j.Store.(Windowed); ok {
+		_, most, _ := w.Window()
+		return most
+	}
+	return j.Manifest.NumPieces()
 }
 
 // running is a job under way. Its loop alone touches these fields.

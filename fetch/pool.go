@@ -6,6 +6,7 @@ const (
 	poolBytes    = 24 << 20 // memory for pieces under way
 	poolMost     = 48 << 20 // what it may grow to when there are many sources and large pieces
 	fewestPooled = 4
+	racing       = 2 // pieces beyond a window: those that two sources bring at once
 )
 
 // pool lends memory for pieces. It holds a fixed number of buffers, made on
@@ -15,9 +16,11 @@ type pool struct {
 	free chan []byte // nil stands for a buffer not made yet
 }
 
-// newPool makes a pool for pieces of size bytes, to be brought by so many sources.
-func newPool(size int64, sources int) *pool {
-	n := max(fewestPooled, int(poolBytes/size), min(sources+2, int(poolMost/size)))
+// newPool makes a pool for pieces of size bytes, to be brought by so many
+// sources, where no more than window pieces are wanted at a time.
+func newPool(size int64, sources, window int) *pool {
+	n := max(int(poolBytes/size), min(sources+2, int(poolMost/size)))
+	n = max(fewestPooled, min(n, window+racing))
 	p := &pool{size: size, free: make(chan []byte, n)}
 	for range n {
 		p.free <- nil

@@ -10,7 +10,7 @@ import (
 )
 
 // streamBytes is how much a Stream holds back for pieces that come early.
-const streamBytes = 16 << 20
+const streamBytes = 12 << 20
 
 // Stream is a Store that writes the content, in order, to a writer that cannot
 // seek, such as standard output. It holds a bounded number of pieces that came
