@@ -107,7 +107,7 @@ func run(ctx context.Context, p process) int {
 	ended()
 	if err := s.report.Close(); err != nil && v.code == 0 {
 		fmt.Fprintln(p.stderr, "shoal:", err)
-		return 1
+		return judge(err).code
 	}
 	return v.code
 }
