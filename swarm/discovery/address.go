@@ -52,7 +52,7 @@ var (
 func dialable(addr netip.AddrPort) bool {
 	ip := addr.Addr()
 	return addr.Port() != 0 && ip.IsValid() && !ip.IsUnspecified() && !ip.IsMulticast() &&
-		!(ip.Is6() && ip.IsLinkLocalUnicast() && ip.Zone() == "") &&
+		(!ip.Is6() || !ip.IsLinkLocalUnicast() || ip.Zone() != "") &&
 		ip != netip.AddrFrom4([4]byte{255, 255, 255, 255})
 }
 
