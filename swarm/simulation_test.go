@@ -2,103 +2,148 @@ package swarm_test
 
 import (
 	"os"
-	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/bits-and-blooms/bitset"
+
 	"github.com/shoal-dl/shoal/swarm"
 	"github.com/shoal-dl/shoal/swarm/swarmtest"
 )
 
-const mbit = 1e6 / 8
+const mbit = 1e6 / 8 // bytes a second
 
-func env(name string, def float64) float64 {
-	if v, err := strconv.ParseFloat(os.Getenv(name), 64); err == nil {
-		return v
+// crowdLine is how the crowd is connected, a quarter of what the lab has, so
+// that little content takes as long as much does there.
+var (
+	crowdLine  = swarmtest.Line{Up: 12.5 * mbit, Down: 25 * mbit, Delay: 10 * time.Millisecond}
+	originLine = swarmtest.Line{Up: 12.5 * mbit, Delay: 10 * time.Millisecond}
+)
+
+// together lets all nodes that lack something fetch at once, and returns the
+// yardsticks.
+func (s *simulation) together(from *origin, nodes ...*node) outcome {
+	var fetching sync.WaitGroup
+	for _, n := range nodes {
+		fetching.Go(func() { n.fetch(s.ctx, from) })
 	}
-	return def
+	fetching.Wait()
+	f, n := float64(len(s.content.bytes)), float64(len(nodes))
+	bound := max(f/originLine.Up, f/crowdLine.Down, n*f/(originLine.Up+n*crowdLine.Up))
+	out := outcome{bound: time.Duration(bound * 1e9)}
+	if from != nil {
+		out.copies = float64(from.Sent()) / f
+	}
+	for i, n := range nodes {
+		if n.err != nil || !n.have.All() {
+			s.Errorf("node %d: %v, %d of %d pieces", i, n.err, n.have.Count(), s.content.NumPieces())
+		}
+		out.times = append(out.times, n.took)
+	}
+	return out
 }
 
-func TestExperiment(t *testing.T) {
-	nodes, mib, scale, piece := int(env("N", 10)), env("MIB", 16), env("SCALE", 0.25), env("PIECE", 64)
-	rtt := time.Duration(env("RTT", 40)) * time.Millisecond
-	c := publish(t, int(mib*(1<<20)), int64(piece)<<10)
-	us, ui, di := 50*mbit*scale, 50*mbit*scale, 100*mbit*scale
-	for seed := range uint64(env("SEEDS", 1)) {
+// TestFlashCrowd is everybody at once. The content is an eighth of the lab's,
+// so that getting to know one another weighs more.
+func TestFlashCrowd(t *testing.T) {
+	for _, tt := range []struct {
+		nodes         int
+		times, copies float64
+		slow          bool
+	}{
+		{2, 1.5, 1.4, false}, {10, 1.6, 1.5, false}, {30, 1.8, 1.8, true}, {50, 2.4, 2.4, true},
+	} {
+		if tt.slow && os.Getenv("SHOAL_SLOW") == "" {
+			continue
+		}
+		c := publish(t, 8<<20, 64<<10)
 		synctest.Test(t, func(t *testing.T) {
-			s := simulate(t, c, seed)
-			o := s.mirror(swarmtest.Line{Up: us, Delay: rtt / 4})
-			for range nodes {
-				s.join(swarmtest.Line{Up: ui, Down: di, Delay: rtt / 4}, swarm.Options{Share: true}, nil)
+			s := simulate(t, c, 1)
+			o := s.mirror(originLine)
+			for range tt.nodes {
+				s.join(crowdLine, swarm.Options{Share: true}, nil)
 			}
-			var fetching sync.WaitGroup
-			for _, n := range s.nodes {
-				fetching.Go(func() { n.fetch(t.Context(), o) })
+			out := s.together(o, s.nodes...)
+			t.Logf("%d nodes: %v", tt.nodes, out)
+			if out.slowest() > tt.times || out.copies > tt.copies {
+				t.Errorf("%d nodes: %v; want at most %.2f x and %.2f copies", tt.nodes, out, tt.times, tt.copies)
 			}
-			done := make(chan struct{})
-			if env("TRACE", 0) > 0 {
-				go s.trace(done, us, ui)
-			}
-			began := time.Now()
-			fetching.Wait()
-			_ = began
-			close(done)
-			f := float64(len(c.bytes))
-			bound := max(f/us, f/di, float64(nodes)*f/(us+float64(nodes)*ui))
-			out := outcome{bound: time.Duration(bound * 1e9), copies: float64(o.Sent()) / f}
-			var up, wasted int64
-			for _, n := range s.nodes {
-				if n.err != nil {
-					t.Error(n.err)
-				}
-				out.times = append(out.times, n.took)
-				up += n.Uploaded()
-				wasted += n.gauges.Wasted.Load()
-			}
-			t.Logf("seed %d: %v; uploaded %.2f copies, wasted %.2f", seed, out, float64(up)/f/float64(nodes), float64(wasted)/f/float64(nodes))
 		})
 	}
 }
 
-// trace prints every half second.
-func (s *simulation) trace(done chan struct{}, us, ui float64) {
-	clock := time.NewTicker(500 * time.Millisecond)
-	defer clock.Stop()
-	began := time.Now()
-	var o0, u0 int64
-	for {
-		select {
-		case <-done:
-			return
-		case <-clock.C:
+// all is a set of all pieces of the content.
+func (c *published) all() *bitset.BitSet {
+	return bitset.New(uint(c.NumPieces())).FlipRange(0, uint(c.NumPieces()))
+}
+
+// TestSeederLeavesAfterOneCopy: what it gave must be enough for the others.
+func TestSeederLeavesAfterOneCopy(t *testing.T) {
+	c := publish(t, 4<<20, 64<<10)
+	synctest.Test(t, func(t *testing.T) {
+		s := simulate(t, c, 1)
+		seed := s.join(crowdLine, swarm.Options{Share: true, Stay: true}, c.all())
+		for range 4 {
+			s.join(crowdLine, swarm.Options{Share: true}, nil)
 		}
-		var u, d, conns int64
-		least, peers, finished := int64(1<<62), 1<<30, 0
-		for _, n := range s.nodes {
-			u += n.Sent()
-			x := n.gauges.Done.Load()
-			d += x
-			conns += int64(n.gauges.Connections.Load())
-			least = min(least, x)
-			peers = min(peers, n.Stats().Peers)
-			if x == int64(len(s.content.bytes)) {
-				finished++
+		s.running.Go(func() {
+			clock := time.NewTicker(50 * time.Millisecond)
+			defer clock.Stop()
+			for !s.covered(s.nodes[1:]) {
+				select {
+				case <-clock.C:
+				case <-s.ctx.Done():
+					return
+				}
 			}
+			seed.Leave()
+		})
+		out := s.together(nil, s.nodes[1:]...)
+		t.Logf("%v; the seed sent %.2f copies", out, float64(seed.Uploaded())/float64(len(c.bytes)))
+		if copies := float64(seed.Uploaded()) / float64(len(c.bytes)); copies > 1.8 {
+			t.Errorf("the seed sent %.2f copies", copies)
 		}
-		o := s.origin.Sent()
-		nn := float64(len(s.nodes))
-		union := s.nodes[0].have.Clone()
-		for _, n := range s.nodes {
-			n.mu.Lock()
-			union.InPlaceUnion(n.have)
-			n.mu.Unlock()
-		}
-		s.Logf("%5.1f avg %.3f min %.3f union %.3f origin %.2f uplinks %.2f peers>=%d conns %d done %d", time.Since(began).Seconds(),
-			float64(d)/nn/float64(len(s.content.bytes)), float64(least)/float64(len(s.content.bytes)),
-			float64(union.Count())/float64(s.content.NumPieces()),
-			float64(o-o0)/us*2, float64(u-u0)/ui/nn*2, peers, conns, finished)
-		o0, u0 = o, u
+	})
+}
+
+// covered tells whether the nodes have all pieces among them.
+func (s *simulation) covered(nodes []*node) bool {
+	union := bitset.New(uint(s.content.NumPieces()))
+	for _, n := range nodes {
+		n.mu.Lock()
+		union.InPlaceUnion(n.have)
+		n.mu.Unlock()
+	}
+	return union.All()
+}
+
+// TestPeersThatAreOfNoUse: politeness towards the mirror must not cost more
+// than the moment it takes to see that the peers bring nothing.
+func TestPeersThatAreOfNoUse(t *testing.T) {
+	c := publish(t, 8<<20, 64<<10)
+	for _, tt := range []struct {
+		name  string
+		spoil func(s *simulation)
+	}{
+		{"they have nothing", func(*simulation) {}},
+		{"they vanish", func(s *simulation) { s.nodes[1].Vanish(); s.nodes[2].Vanish() }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := simulate(t, c, 1)
+				o := s.mirror(originLine)
+				for range 3 {
+					s.join(crowdLine, swarm.Options{Share: true}, nil)
+				}
+				tt.spoil(s)
+				out := s.together(o, s.nodes[0])
+				t.Log(out)
+				if out.slowest() > 1.15 {
+					t.Errorf("%v; want at most 1.15 x what the mirror alone takes", out)
+				}
+			})
+		})
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"math/rand/v2"
 	"net"
@@ -312,5 +311,3 @@ func (o outcome) String() string {
 	return fmt.Sprintf("T %.2fs: first %.2f median %.2f slowest %.2f, copies %.2f", o.bound.Seconds(),
 		t[0].Seconds()/o.bound.Seconds(), t[len(t)/2].Seconds()/o.bound.Seconds(), o.slowest(), o.copies)
 }
-
-var _ = io.EOF
