@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	fewestAhead = 2 * wire.MaxBlock      // bytes asked ahead at least
+	fewestAhead = 8 * wire.MaxBlock      // bytes asked ahead at least
 	extraAhead  = 250 * time.Millisecond // beyond two round trips, from DESIGN section 5
 )
 
@@ -28,7 +28,7 @@ type download struct {
 
 	rtt       time.Duration // the shortest seen; 0 while unknown
 	pingNonce uint64
-	pinged    time.Time // when it was sent; zero once it is answered
+	pinged    time.Duration // the stream's age then
 }
 
 // bringing is a lease under way. download.mu guards all of it.
@@ -177,23 +177,23 @@ func (d *download) pace(now time.Time) float64 {
 }
 
 // ping returns the nonce of a PING that is sent now.
-func (d *download) ping(now time.Time) uint64 {
+func (d *download) ping(age time.Duration) uint64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.pingNonce, d.pinged = rand.Uint64(), now
+	d.pingNonce, d.pinged = rand.Uint64(), age
 	return d.pingNonce
 }
 
 // pong takes the answer to it. The shortest round trip ever is what counts: the
 // others had blocks before them in the queue.
-func (d *download) pong(nonce uint64, now time.Time) {
+func (d *download) pong(nonce uint64, age time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if nonce != d.pingNonce || d.pinged.IsZero() {
+	if nonce != d.pingNonce || d.pinged == 0 {
 		return
 	}
-	if trip := max(now.Sub(d.pinged), 1); d.rtt == 0 || trip < d.rtt {
+	if trip := max(age-d.pinged, 1); d.rtt == 0 || trip < d.rtt {
 		d.rtt = trip
 	}
-	d.pinged = time.Time{}
+	d.pinged = 0
 }

@@ -232,29 +232,6 @@ func TestSilence(t *testing.T) {
 	}
 }
 
-// TestSilenceAfterCancel has a peer not end what was cancelled, so that there is
-// no room to ask it for more.
-func TestSilenceAfterCancel(t *testing.T) {
-	c := newContent(t, 16*64<<10, 64<<10, false)
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		m := w.machine(near)
-		w.played(m, c, c.all(), func(s *stranger) { next[wire.Bye](s) })
-		_, s := w.leech(c, Options{}, m)
-		p := firstPeer(t, s)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		if _, err := bring(ctx, p, lease(upTo(16)...)); !errors.Is(err, context.DeadlineExceeded) {
-			t.Fatal(err)
-		}
-		began := time.Now()
-		_, err := bring(t.Context(), p, lease(3))
-		if e, ok := errors.AsType[*Error](err); !ok || e.Lasting || time.Since(began) > 15*time.Second {
-			t.Errorf("after %v: %v", time.Since(began), err)
-		}
-	})
-}
-
 // TestReject answers each request in some other way than with data.
 func TestReject(t *testing.T) {
 	c := newContent(t, 10*64<<10, 64<<10, false)

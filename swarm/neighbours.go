@@ -200,7 +200,7 @@ func (p *Peer) check() {
 	case quiet > deadAfter:
 		p.close(errIdle, wire.ByeIdle)
 	case quiet > pingAfter:
-		if err := p.say(wire.Ping{Nonce: p.down.ping(time.Now())}.Append); err != nil {
+		if err := p.say(wire.Ping{Nonce: p.down.ping(p.stream.age())}.Append); err != nil {
 			p.close(err, byeFor(err))
 		}
 	}

@@ -222,7 +222,7 @@ func (p *Peer) handleNews(f wire.Frame) error {
 	case *wire.Ping:
 		return p.say(wire.Pong{Nonce: f.Nonce}.Append)
 	case *wire.Pong:
-		p.down.pong(f.Nonce, time.Now())
+		p.down.pong(f.Nonce, p.stream.age())
 	case *wire.Bye:
 		return &partedError{f.Reason}
 	}

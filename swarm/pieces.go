@@ -159,25 +159,35 @@ func (p *Peer) step(ctx context.Context, b *bringing) step {
 		s.memory, b.interrupt = context.WithCancel(ctx)
 		return s
 	}
-	s.wait, s.err = p.silence(now)
+	s.wait, s.err = p.silence(b, now)
 	return s
 }
 
 // silence tells how long to wait for the peer at most before it must be looked at
-// again, or that it has been silent for too long. The caller holds down.mu.
-func (p *Peer) silence(now time.Time) (time.Duration, error) {
+// again, or that it has been silent for too long.
+func (p *Peer) silence(b *bringing, now time.Time) (time.Duration, error) {
 	limit := p.swarm.node.options.Timeout
-	if p.down.ahead == 0 {
-		return limit, nil // it owes nothing
+	if !b.owed() {
+		return limit, nil
 	}
 	// Bytes of a block that is not whole yet are a sign of life, but not for
 	// ever, as other frames are too.
 	none := now.Sub(p.down.moved)
 	least := min(none, p.stream.quiet())
 	if least >= limit || none >= 4*limit {
-		return 0, &Error{Err: fmt.Errorf("fetch from peer: no byte for %v", none.Round(time.Second))}
+		return 0, &Error{Err: fmt.Errorf("fetch piece %d: no byte for %v", b.parts[0].piece, limit)}
 	}
 	return min(limit-least, 4*limit-none), nil
+}
+
+// owed tells whether anything that was asked for is still to come.
+func (b *bringing) owed() bool {
+	for _, p := range b.parts {
+		if p.got < p.asked {
+			return true
+		}
+	}
+	return false
 }
 
 // bringMemory gets memory for the next piece of the lease and asks for it. It

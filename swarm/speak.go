@@ -112,7 +112,7 @@ func (p *Peer) greet() error {
 	p.told.fetching = bitset.New(uint(s.pieces))
 	frames := hello.Append(nil)
 	frames = wire.Bitfield{Have: p.told.have}.Append(frames)
-	frames = wire.Ping{Nonce: p.down.ping(time.Now())}.Append(frames)
+	frames = wire.Ping{Nonce: p.down.ping(p.stream.age())}.Append(frames)
 	return p.conn.Write(frames)
 }
 

@@ -182,22 +182,25 @@ func (h *half) read(p []byte) (int, error) {
 // arrived waits until there is something to read. The caller holds h.mu.
 func (h *half) arrived() error {
 	for {
+		var at time.Time
+		if len(h.arrival) > 0 {
+			at = h.arrival[0].at
+		}
 		gone := h.from.vanished.Load() || h.to.vanished.Load()
-		var next time.Time // when to look again, unless something changes
 		switch {
 		case h.unread:
 			return net.ErrClosed
 		case expired(h.readBy):
 			return os.ErrDeadlineExceeded
-		case gone:
-		case len(h.arrival) > 0:
-			if next = h.arrival[0].at; !time.Now().Before(next) {
-				return nil
-			}
-		case h.ended:
+		case !at.IsZero() && !time.Now().Before(at) && !gone:
+			return nil
+		case at.IsZero() && h.ended && !gone:
 			return io.EOF
 		}
-		if err := h.wait(next, &h.readBy); err != nil {
+		if gone || !time.Now().Before(at) {
+			at = time.Time{}
+		}
+		if err := h.wait(at, &h.readBy); err != nil {
 			return err
 		}
 	}
