@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 const (
@@ -175,9 +176,16 @@ func (c *Client) roundTrip(req *http.Request, r route) (*http.Response, error) {
 // refusesHTTP1 tells whether an error can be the refusal of a server that
 // speaks HTTP/2 only: the TLS alert no_application_protocol (RFC 7301, section
 // 3.2), for which crypto/tls has no exported error, or a connection closed
-// without a word, which is the way of servers written in Go.
+// without a word, which is the way of servers written in Go. The close shows as
+// an end or as a failed write or, when it comes before the request is on its
+// way, as net/http's word on a connection it takes for idle, which is not
+// exported either.
 func refusesHTTP1(err error) bool {
-	if errors.Is(err, io.EOF) {
+	closed := []error{io.EOF, syscall.EPIPE, syscall.ECONNRESET}
+	if slices.ContainsFunc(closed, func(c error) bool { return errors.Is(err, c) }) {
+		return true
+	}
+	if strings.Contains(err.Error(), "server closed idle connection") {
 		return true
 	}
 	op, ok := errors.AsType[*net.OpError](err)
