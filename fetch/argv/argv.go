@@ -38,9 +38,10 @@ func (e *UsageError) Error() string { return e.Text }
 func Parse(in Input) (Command, error) {
 	var got Command
 	app := newApp(&got, in.Getenv)
+	origins := make(Origins)
 	l, err := split(app, in.Args)
 	if err == nil && !l.help && !l.version {
-		err = run(app, in, l)
+		err = run(app, in, l, origins)
 	}
 	switch {
 	case err != nil:
@@ -52,12 +53,16 @@ func Parse(in Input) (Command, error) {
 	case l.version:
 		return &Version{}, nil
 	}
+	if o, ok := got.(interface{ keep(Origins) }); ok {
+		o.keep(origins)
+	}
 	return got, nil
 }
 
-// run hands the sorted line to the verb, whose Action leaves its options.
-func run(app *cli.App, in Input, l line) error {
-	layer := layers{getenv: in.Getenv, config: in.Config}
+// run hands the sorted line to the verb, whose Action leaves its options, and
+// notes where they came from.
+func run(app *cli.App, in Input, l line, origins Origins) error {
+	layer := layers{getenv: in.Getenv, config: in.Config, origins: origins}
 	for _, c := range app.Commands {
 		c.Before = func(ctx *cli.Context) error { return layer.fill(ctx, app.Commands) }
 	}

@@ -78,6 +78,7 @@ func TestValues(t *testing.T) {
 		},
 		Manifests: []string{"m.shoal", "-"}, Output: "-dir",
 	}
+	f.Origins = nil // TestOrigins looks at them
 	if !reflect.DeepEqual(*f, want) {
 		t.Errorf("got  %+v\nwant %+v", *f, want)
 	}
@@ -138,6 +139,7 @@ func TestSeed(t *testing.T) {
 	} {
 		want.Listen = ":0"
 		s := mustParse[*Seed](t, strings.Fields(line)...)
+		s.Origins = nil
 		if !reflect.DeepEqual(s.Swarm, want) || s.Trusted != strings.Contains(line, "--trust") {
 			t.Errorf("%s: got %+v, want %+v", line, s.Swarm, want)
 		}
@@ -320,6 +322,38 @@ func TestLayers(t *testing.T) {
 	in.Args = append(in.Args, "--mirror", "http://line/")
 	if got, err = Parse(in); err != nil || !reflect.DeepEqual(got.(*Fetch).Mirrors, []string{"http://line/"}) {
 		t.Errorf("a list on the line adds to the file's: %+v, %v", got, err)
+	}
+}
+
+// TestOrigins holds that each flag remembers the layer it came from, whichever
+// verb it belongs to.
+func TestOrigins(t *testing.T) {
+	config := filepath.Join(t.TempDir(), "config.toml")
+	if err := os.WriteFile(config, []byte("# mine\nlimit-up = \"2M\"\nlimit-down = 5\nmax-upload = \"1G\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := map[string]string{"SHOAL_LIMIT_UP": "3M", "SHOAL_MAX_UPLOAD": "2G", "SHOAL_NO_DHT": ""}
+	for _, verb := range []string{"fetch", "resume", "verify", "seed"} {
+		got, err := Parse(Input{
+			Args: []string{verb, "m.shoal", "--max-upload=3G", "-q"}, Config: config,
+			Getenv: func(key string) string { return env[key] },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		origins := reflect.ValueOf(got).Elem().FieldByName("Origins").Interface().(Origins)
+		want := map[string]string{
+			"max-upload": "flag --max-upload", "quiet": "flag --quiet", "limit-up": "variable SHOAL_LIMIT_UP",
+			"no-dht": "default ", "listen": "default ",
+		}
+		if verb != "seed" {
+			want["limit-down"] = "file " + config + ":3"
+		}
+		for flag, want := range want {
+			if o := origins[flag]; string(o.From)+" "+o.Where != want {
+				t.Errorf("shoal %s: --%s is from %+v, want %q", verb, flag, o, want)
+			}
+		}
 	}
 }
 

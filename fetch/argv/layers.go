@@ -15,8 +15,9 @@ import (
 
 // layers are the places a flag may come from when it is not on the line.
 type layers struct {
-	getenv func(string) string
-	config string
+	getenv  func(string) string
+	config  string
+	origins Origins // filled for the verb that runs
 }
 
 // fill sets every flag of the verb that the line leaves out: from its
@@ -31,7 +32,9 @@ func (l layers) fill(ctx *cli.Context, all []*cli.Command) error {
 		return err
 	}
 	for _, f := range ctx.Command.Flags {
-		if ctx.IsSet(f.Names()[0]) {
+		name := f.Names()[0]
+		if ctx.IsSet(name) {
+			l.origins[name] = Origin{FromFlag, "--" + name}
 			continue
 		}
 		if err := l.fillOne(ctx, f, file); err != nil {
@@ -44,7 +47,9 @@ func (l layers) fill(ctx *cli.Context, all []*cli.Command) error {
 // fillOne sets one flag from the first layer that has it.
 func (l layers) fillOne(ctx *cli.Context, f cli.Flag, file settings) error {
 	name := f.Names()[0]
+	l.origins[name] = file.origin(name)
 	if text := l.getenv(variable(name)); text != "" {
+		l.origins[name] = Origin{FromVariable, variable(name)}
 		texts := []string{text}
 		if repeated := asList(f); repeated != nil {
 			texts = repeated.split(text)
@@ -141,6 +146,14 @@ func (s *settings) add(key string, known map[string]cli.Flag, keys map[string]an
 	}
 	s.texts[key] = texts
 	return nil
+}
+
+// origin is that of a flag which neither the line nor a variable sets.
+func (s *settings) origin(name string) Origin {
+	if s.texts[name] == nil {
+		return Origin{From: FromDefault}
+	}
+	return Origin{FromFile, fmt.Sprintf("%s:%d", s.path, s.line(name))}
 }
 
 // errorf is an error about a key, with the file and line it stands on.

@@ -51,6 +51,7 @@ type Swarm struct {
 	Listen                          string
 	Bootstrap                       []string // HOST:PORT of first DHT nodes
 	DHTPrivate                      bool
+	Origins                         Origins // of all flags of the verb
 }
 
 // Fetch is `shoal fetch MANIFEST…`.
