@@ -63,6 +63,8 @@ type party struct {
 	shared  float64       // bytes received, each divided by the claims open at the time
 	each    meter         // of shared: the rate of one of its connections, while it has any
 
+	heldBack time.Duration // of a mirror: since when it waits for what falls to neighbours; 0 if it does not
+
 	patience
 }
 
@@ -120,6 +122,8 @@ func (l *ledger) next(p *party, now time.Duration) *claim {
 	case l.left == 0 || p.gone || now < p.notBefore || p.host.open >= p.host.limit:
 		return nil
 	case p.open > 0 && !p.trusted(), p.open > 0 && len(l.claims) >= l.mostOpen:
+		return nil
+	case p.open > 0 && p.have == nil && l.spared() && l.accompanied():
 		return nil
 	case p.noRange:
 		return l.whole(p, now)

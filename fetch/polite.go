@@ -17,6 +17,10 @@ const (
 	patientFor  = 30 * time.Second
 	crowdLease  = time.Second // what a lease is worth in a crowd, where what is rare changes fast
 	mostWeighed = 1024        // pieces weighed against one another for one lease
+
+	// holdBack is how long a piece is left to the neighbour to whom it falls,
+	// who can be busy with another one.
+	holdBack = time.Second
 )
 
 // lendRare gives a peer free pieces that it has: the rarest among our
@@ -31,18 +35,42 @@ func (l *ledger) lendRare(p *party, now time.Duration) *claim {
 
 // lendUnwanted gives a mirror free pieces that no neighbour has or is getting
 // from a mirror, and among those the ones that by rendezvous hashing fall to us
-// rather than to a neighbour who lacks them as well.
+// rather than to a neighbour who lacks them as well; those that do not, only
+// after a while in which nobody got them.
 func (l *ledger) lendUnwanted(p *party, now time.Duration) *claim {
 	theirs := bitset.New(uint(l.pieces))
 	for q := range l.neighbours() {
 		theirs.InPlaceUnion(q.have)
 		theirs.InPlaceUnion(q.fetching)
 	}
-	pieces := l.candidates(func(i uint) bool { return !theirs.Test(i) })
+	unwanted := func(i uint) bool { return !theirs.Test(i) }
+	pieces := l.candidates(func(i uint) bool { return unwanted(i) && l.outranked(int(i)) == 0 })
+	if len(pieces) == 0 {
+		if p.heldBack == 0 {
+			p.heldBack = now
+		}
+		if now-p.heldBack < holdBack {
+			return nil
+		}
+		pieces = l.candidates(unwanted)
+	}
 	if len(pieces) == 0 {
 		return nil
 	}
+	p.heldBack = 0
 	return l.lendBest(p, pieces, l.outranked, now)
+}
+
+// accompanied tells whether neighbours are getting pieces from mirrors too. The
+// more connections we open beside theirs, the longer takes each piece, and the
+// later there is something to trade.
+func (l *ledger) accompanied() bool {
+	for q := range l.neighbours() {
+		if q.fetching.Any() {
+			return true
+		}
+	}
+	return false
 }
 
 // lendBest gives p the pieces of lowest cost within its budget, but one at least.
