@@ -15,8 +15,13 @@ import (
 	"github.com/shoal-dl/shoal/verify"
 )
 
-// tick is how often the loop looks at the clock and the gauges.
-const tick = 100 * time.Millisecond
+const (
+	// tick is how often the loop looks at the clock and the gauges.
+	tick = 100 * time.Millisecond
+	// gather is how long news of the crowd wait for more: each of many peers
+	// has some several times a second.
+	gather = 20 * time.Millisecond
+)
 
 var (
 	// ErrNoSource says that no source could bring what is missing.
@@ -178,6 +183,7 @@ func (r *running) loop() error {
 	clock := time.NewTicker(tick)
 	defer clock.Stop()
 	var moved, news <-chan struct{}
+	var gathered <-chan time.Time
 	if w, ok := r.Store.(Windowed); ok {
 		moved = w.Moved()
 	}
@@ -204,7 +210,10 @@ func (r *running) loop() error {
 			r.sample()
 		case <-moved:
 		case <-news:
+			news, gathered = nil, time.After(gather)
+		case <-gathered:
 			r.meet()
+			news, gathered = r.Crowd.News(), nil
 		case <-r.ctx.Done():
 			return context.Cause(r.ctx)
 		}

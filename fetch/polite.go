@@ -35,8 +35,8 @@ func (l *ledger) lendRare(p *party, now time.Duration) *claim {
 
 // lendUnwanted gives a mirror free pieces that no neighbour has or is getting
 // from a mirror, and among those the ones that by rendezvous hashing fall to us
-// rather than to a neighbour who lacks them as well; those that do not, only
-// after a while in which nobody got them.
+// rather than to a neighbour who lacks them as well. Those that fall to one who
+// is getting others from a mirror wait for him a while.
 func (l *ledger) lendUnwanted(p *party, now time.Duration) *claim {
 	theirs := bitset.New(uint(l.pieces))
 	for q := range l.neighbours() {
@@ -44,7 +44,7 @@ func (l *ledger) lendUnwanted(p *party, now time.Duration) *claim {
 		theirs.InPlaceUnion(q.fetching)
 	}
 	unwanted := func(i uint) bool { return !theirs.Test(i) }
-	pieces := l.candidates(func(i uint) bool { return unwanted(i) && l.outranked(int(i)) == 0 })
+	pieces := l.candidates(func(i uint) bool { return unwanted(i) && !l.fallsToOther(int(i)) })
 	if len(pieces) == 0 {
 		if p.heldBack == 0 {
 			p.heldBack = now
@@ -61,8 +61,20 @@ func (l *ledger) lendUnwanted(p *party, now time.Duration) *claim {
 	return l.lendBest(p, pieces, l.outranked, now)
 }
 
+// fallsToOther tells whether a piece falls to a neighbour who uses mirrors, as we
+// can see.
+func (l *ledger) fallsToOther(piece int) bool {
+	mine := l.rank(piece)
+	for q := range l.neighbours() {
+		if q.fetching.Any() && q.rank(piece) > mine {
+			return true
+		}
+	}
+	return false
+}
+
 // accompanied tells whether neighbours are getting pieces from mirrors too. The
-// more connections we open beside theirs, the longer takes each piece, and the
+// more connections we open beside theirs, the longer each piece takes, and the
 // later there is something to trade.
 func (l *ledger) accompanied() bool {
 	for q := range l.neighbours() {

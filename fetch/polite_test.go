@@ -1,0 +1,148 @@
+package fetch
+
+import (
+	"testing"
+	"time"
+
+	"github.com/bits-and-blooms/bitset"
+)
+
+// crowd makes the board one of a crowd in which each piece falls to the party
+// whose letter owners has there, and to us where it has a point.
+func (b *board) crowd(owners string) {
+	b.rank = func(i int) uint64 {
+		if owners[i] == '.' {
+			return 2
+		}
+		return 1
+	}
+}
+
+// addPeer adds a neighbour that has the pieces marked '#' and is fetching those
+// marked 'm' from mirrors.
+func (b *board) addPeer(name, owners, shows string) *party {
+	p := b.join(name, newHost(2))
+	p.host.limit = 2
+	p.rank = func(i int) uint64 {
+		if owners[i] == name[0] {
+			return 3
+		}
+		return 0
+	}
+	p.have, p.fetching = bitset.New(uint(b.pieces)), bitset.New(uint(b.pieces))
+	for i, c := range shows {
+		p.have.SetTo(uint(i), c == '#')
+		p.fetching.SetTo(uint(i), c == 'm')
+	}
+	return p
+}
+
+func TestRarestFirst(t *testing.T) {
+	b := newBoard(t, 6)
+	owners := "......"
+	b.crowd(owners)
+	a := b.addPeer("A", owners, "######")
+	b.addPeer("B", owners, "###.##")
+	b.addPeer("C", owners, "#.####")
+	b.addPeer("D", owners, "#.####")
+	b.ask(a)
+	b.looks(".A....")
+	a.proven = true
+	b.ask(a)
+	b.looks(".A.A..")
+}
+
+func TestMirrorBringsWhatNobodyHas(t *testing.T) {
+	b := newBoard(t, 6)
+	owners := "......"
+	b.crowd(owners)
+	m := b.add("M")
+	b.addPeer("B", owners, "##.m..")
+	b.addPeer("C", owners, "..mm.#")
+	b.ask(m)
+	b.looks("....A.")
+	b.ended(b.claims[0])
+	b.done.Set(4)
+	b.taken.Set(4)
+	if c := b.next(m, b.now); c != nil {
+		t.Errorf("the mirror was asked for what neighbours bring: %s", b)
+	}
+}
+
+// TestMirrorLeavesWhatFallsToOthers as long as they use mirrors, and not for
+// ever.
+func TestMirrorLeavesWhatFallsToOthers(t *testing.T) {
+	b := newBoard(t, 4)
+	owners := "BB.C"
+	b.crowd(owners)
+	m := b.add("M")
+	b.addPeer("B", owners, "m...")
+	c := b.addPeer("C", owners, "....")
+	b.ask(m)
+	b.looks("..A.") // ours, before what falls to C, who uses no mirror as far as we see
+	b.run(time.Second, map[*claim]float64{b.claims[0]: testPiece})
+	c.fetching.Set(0)
+	if c := b.next(m, b.now); c != nil {
+		t.Fatalf("the mirror was asked for what falls to a neighbour: %s", b)
+	}
+	b.now += holdBack
+	b.moved = b.now
+	b.ask(m)
+	b.looks("..#A")
+}
+
+// TestOneConnectionBesideNeighbours: two where no neighbour uses the mirror.
+func TestOneConnectionBesideNeighbours(t *testing.T) {
+	b := newBoard(t, 8)
+	owners := "........"
+	b.crowd(owners)
+	m := b.add("M")
+	m.host.limit = 2
+	b.addPeer("B", owners, "........")
+	c := b.addPeer("C", owners, "........")
+	b.ask(m)
+	m.proven = true
+	c.fetching.Set(7)
+	if c := b.next(m, b.now); c != nil {
+		t.Fatalf("a second connection to a mirror that neighbours use: %s", b)
+	}
+	c.fetching.Clear(7)
+	b.ask(m)
+}
+
+func TestManners(t *testing.T) {
+	type span struct {
+		d            time.Duration
+		mirrors, all float64 // bytes a second
+		moving       bool
+	}
+	for _, tt := range []struct {
+		name   string
+		prefer Preference
+		spans  []span
+		want   bool
+	}{
+		{"as fast as the mirror was", PreferAuto, []span{{time.Second, 10, 10, true}, {time.Minute, 0, 6, true}}, false},
+		{"half as fast for too short", PreferAuto, []span{{time.Second, 10, 10, true}, {2900 * time.Millisecond, 0, 4, true}}, false},
+		{"half as fast for long", PreferAuto, []span{{time.Second, 10, 10, true}, {3100 * time.Millisecond, 0, 4, true}}, true},
+		{"fast again", PreferAuto, []span{{time.Second, 10, 10, true}, {4 * time.Second, 0, 4, true}, {time.Second, 0, 8, true}}, false},
+		{"stuck", PreferAuto, []span{{time.Second, 0, 0, true}, {5100 * time.Millisecond, 0, 0, false}}, true},
+		{"speed", PreferSpeed, []span{{time.Second, 0, 10, true}}, true},
+		{"patient", PreferPeers, []span{{time.Second, 10, 10, true}, {20 * time.Second, 0, 1, false}}, false},
+		{"patient, but stuck", PreferPeers, []span{{time.Second, 10, 10, true}, {31 * time.Second, 0, 1, false}}, true},
+	} {
+		m := manners{prefer: tt.prefer}
+		var now time.Duration
+		for _, s := range tt.spans {
+			for end := now + s.d; now < end; now += tick {
+				if s.moving {
+					m.moved = now
+				}
+				m.weigh(now, s.mirrors, s.all)
+			}
+		}
+		if m.hedging != tt.want {
+			t.Errorf("%s: hedging is %v", tt.name, m.hedging)
+		}
+	}
+}
