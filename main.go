@@ -394,6 +394,9 @@ func (s *session) toFile(ctx context.Context, d download, file *resume.File) err
 	if err == nil {
 		err = file.Finish()
 	}
+	if err == nil && !file.Complete() && d.witness == nil {
+		s.keep(s.receipt(d))
+	}
 	if err == nil && with != nil {
 		d.sharing.keep(with, t, file)
 	} else {
@@ -570,7 +573,7 @@ func (s *session) seed(ctx context.Context, o *argv.Seed) error {
 			if argv.IsFolder(o.Path) && (!r.Manifest.Folder() || len(o.Manifests) > 1) {
 				path = filepath.Join(o.Path, r.Manifest.Name)
 			}
-			return s.offer(ctx, download{manifest: r.Manifest, path: path, sharing: with}, o.Trusted)
+			return s.offer(ctx, download{manifest: r.Manifest, path: path, sharing: with}, o)
 		})
 		with.serve(ctx)
 		return err
@@ -578,13 +581,19 @@ func (s *session) seed(ctx context.Context, o *argv.Seed) error {
 }
 
 // offer makes content part of what is shared.
-func (s *session) offer(ctx context.Context, d download, trusted bool) error {
+func (s *session) offer(ctx context.Context, d download, o *argv.Seed) error {
 	file, err := resume.Offer(d.manifest, d.path)
 	if err != nil {
 		return err
 	}
-	if !trusted {
-		err = s.proven(ctx, d)
+	switch r := s.receipt(d); {
+	case o.Trusted:
+	case !o.Recheck && r.Holds():
+		s.report.Verbosef("%s was proven before and looks untouched", d.path)
+	default:
+		if err = s.proven(ctx, d); err == nil {
+			s.keep(r)
+		}
 	}
 	if err != nil {
 		return errors.Join(err, file.Close())
@@ -601,6 +610,18 @@ func (s *session) offer(ctx context.Context, d download, trusted bool) error {
 	t.Start(d.manifest.Size(), 0, new(fetch.Gauges))
 	d.sharing.keep(with, t, file)
 	return nil
+}
+
+// receipt looks at what lies in place for a record that it is right.
+func (s *session) receipt(d download) resume.Receipt {
+	return resume.LookAt(d.manifest, d.path, filepath.Join(xdg.CacheHome, "shoal", "receipts"))
+}
+
+// keep keeps a receipt. Without it, the next seed only takes longer to begin.
+func (s *session) keep(r resume.Receipt) {
+	if err := r.Keep(); err != nil {
+		s.report.Verbosef("%v", err)
+	}
 }
 
 // proven is nil when what lies in place is right.

@@ -39,6 +39,7 @@ complete -c shoal -n $keep -l on-complete -x -d 'Command to run when in place'
 complete -c shoal -n '__fish_seen_subcommand_from resume' -l list -d 'Only list'
 complete -c shoal -n '__fish_seen_subcommand_from verify' -l repair -d 'Fetch the bad pieces'
 complete -c shoal -n '__fish_seen_subcommand_from seed' -l trust -d 'Do not hash it first'
+complete -c shoal -n '__fish_seen_subcommand_from seed' -l recheck -d 'Hash it in any case'
 
 complete -c shoal -n $trust -l id -x -d 'Content id to pin'
 complete -c shoal -n $trust -l pubkey -r -d 'minisign key or its file'

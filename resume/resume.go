@@ -3,8 +3,9 @@
 //
 // Content on its way to NAME lies in NAME.shoal-part, a file or a folder, and
 // what of it is proven and durable in the record NAME.shoal-part.state. Nothing
-// else is ever written. The record also holds the manifest and where it came
-// from, so that what lies on the disk is all it takes to go on.
+// else is ever written, but for receipts in the user's cache folder. The record
+// also holds the manifest and where it came from, so that what lies on the disk
+// is all it takes to go on.
 package resume
 
 import (

@@ -209,6 +209,7 @@ func TestUsageErrors(t *testing.T) {
 		{"seed a.shoal b.shoal nofolder", "several manifests want a folder", "one manifest at a time"},
 		{"seed a.shoal b.shoal --id " + someID, "--id names one content", "one by one"},
 		{"seed a.shoal --no-share", "shoal seed takes no --no-share", "shoal fetch does"},
+		{"seed a.shoal --trust --recheck", "--trust hashes nothing", "choose"},
 		{"seed a.shoal --http-only", "shoal seed takes no --http-only", ""},
 		{"create f g", `shoal create: one operand too many: "g"`, "--help"},
 		{"create f --piece-size 100K", "want a power of two", ""},

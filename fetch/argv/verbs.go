@@ -92,6 +92,7 @@ func seedVerb(got *Command) *cli.Command {
 		Name: "seed", Usage: "serve content that is already here", ArgsUsage: "MANIFEST... [PATH]",
 		Flags: slices.Concat([]cli.Flag{
 			&cli.BoolFlag{Name: "trust", Usage: "offer what is there without hashing it first", Destination: &o.Trusted},
+			&cli.BoolFlag{Name: "recheck", Usage: "hash it even if it has been proven and looks untouched", Destination: &o.Recheck},
 			listOf("peer", &o.Peers, isHostPort, "tell the peer at `HOST:PORT` of us"),
 		}, o.serving("", "", ""), o.Trust.flags(), o.server(), o.Look.flags()),
 		Action: operands(1, -1, func(args []string) error {
@@ -103,7 +104,8 @@ func seedVerb(got *Command) *cli.Command {
 				o.SeedTime = -1
 			}
 			*got = o
-			return firstError(o.checkHTTP(), o.check())
+			return firstError(o.checkHTTP(), o.check(),
+				refuse(o.Trusted && o.Recheck, "--trust hashes nothing, --recheck all", "choose one"))
 		}),
 	}
 }

@@ -1,0 +1,15 @@
+package resume
+
+import (
+	"io/fs"
+	"syscall"
+)
+
+// marksOf returns the marks of the file at path, which fi describes.
+func marksOf(path string, fi fs.FileInfo) (marks, error) {
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	if !ok {
+		return marks{}, &fs.PathError{Op: "stat", Path: path, Err: fs.ErrInvalid}
+	}
+	return marks{uint64(st.Size), uint64(st.Mtim.Nano()), uint64(st.Ctim.Nano()), uint64(st.Dev), st.Ino}, nil //nolint:unconvert // an uint32 on mips
+}
