@@ -43,8 +43,8 @@ type Options struct {
 	// user's, or PublicRouters. None are asked unless they stand here.
 	Routers []string
 
-	// Cache is the folder in which good nodes of the public DHT are kept
-	// for the next time; "" keeps none. A private DHT keeps none.
+	// Cache is the folder in which good nodes are kept for the next time,
+	// those of each private DHT by themselves; "" keeps none.
 	Cache string
 
 	// Verbose is told of each node that is asked, by any goroutine; nil
@@ -85,8 +85,7 @@ func New(o Options) (*DHT, error) {
 		o.Verbose = func(string, ...any) {}
 	}
 	d := &DHT{private: o.Private, verbose: o.Verbose, ended: make(chan struct{})}
-	if o.Cache != "" && !o.Private {
-		d.cache = cacheFile(o.Cache)
+	if d.cache = o.cacheFile(); d.cache != "" {
 		d.saved = load(d.cache)
 	}
 	var failed error

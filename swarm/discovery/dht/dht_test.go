@@ -368,7 +368,7 @@ func TestNewFails(t *testing.T) {
 }
 
 func TestCache(t *testing.T) {
-	file := cacheFile(filepath.Join(t.TempDir(), "shoal"))
+	file := Options{Cache: filepath.Join(t.TempDir(), "shoal")}.cacheFile()
 	if s := load(file); len(s.Nodes) > 0 {
 		t.Errorf("nodes without a file: %v", s)
 	}
@@ -399,7 +399,7 @@ func TestCacheAcrossRuns(t *testing.T) {
 	// A saved node at a public address of which nobody answers from here.
 	dead := netip.MustParseAddrPort("240.0.0.1:1")
 	kept := netip.MustParseAddrPort("9.9.9.9:9")
-	if err := (saved{Nodes: []netip.AddrPort{dead, kept}}).store(cacheFile(folder)); err != nil {
+	if err := (saved{Nodes: []netip.AddrPort{dead, kept}}).store(Options{Cache: folder}.cacheFile()); err != nil {
 		t.Fatal(err)
 	}
 	d, err := New(Options{Cache: folder, Sockets: []net.PacketConn{listen(t, "udp4", "127.0.0.1")}})

@@ -49,11 +49,16 @@ func (f *family) keepInTouch(ctx context.Context) {
 }
 
 // contact pings the nodes to ask first, then, when none of them answers, the
-// routers, and returns how many answered.
+// routers, and returns how many answered. In a private DHT it pings all at once:
+// the routers are the user's own, and saved nodes may have come to be another
+// DHT's since.
 func (f *family) contact(ctx context.Context) int {
 	f.mu.Lock()
 	starts := slices.Clone(f.starts)
 	f.mu.Unlock()
+	if f.private {
+		return f.pingAll(ctx, starts, slices.Concat(f.named, f.routers))
+	}
 	if n := f.pingAll(ctx, starts, f.named); n > 0 {
 		return n
 	}

@@ -1,0 +1,117 @@
+package dht
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+// TestCacheFilesDoNotMix gives each DHT a file of its own, whatever the order in
+// which its first nodes are named and whoever names them.
+func TestCacheFilesDoNotMix(t *testing.T) {
+	const a, b = "10.0.0.1:6881", "dht.example:6881"
+	private := func(bootstrap, routers []string) string {
+		return Options{Cache: "c", Private: true, Bootstrap: bootstrap, Routers: routers}.cacheFile()
+	}
+	both := private([]string{a}, []string{b})
+	for _, same := range []string{private([]string{b, a}, nil), private(nil, []string{a, b, a})} {
+		if same != both {
+			t.Errorf("one DHT has the files %q and %q", both, same)
+		}
+	}
+	files := []string{both, private([]string{a}, nil), private(nil, []string{b}), Options{Cache: "c", Routers: []string{a}}.cacheFile()}
+	for i, file := range files {
+		if filepath.Dir(file) != "c" || slices.Index(files, file) != i {
+			t.Errorf("the files are %q", files)
+		}
+	}
+	if file := private(nil, nil); file != "" {
+		t.Errorf("a DHT that no node leads into has the file %q", file)
+	}
+	if file := (Options{Private: true, Routers: []string{a}}).cacheFile(); file != "" {
+		t.Errorf("without a folder there is the file %q", file)
+	}
+}
+
+// TestPrivateCacheAcrossRuns comes again into a private DHT whose first node is
+// gone, by way of another that the first run has met.
+func TestPrivateCacheAcrossRuns(t *testing.T) {
+	t.Parallel()
+	first, stopFirst := startStoppable(t, Options{Private: true})
+	entrance := addrOf(first, 0).String()
+	other := start(t, Options{Private: true, Bootstrap: []string{entrance}})
+	o := Options{Private: true, Cache: t.TempDir(), Routers: []string{entrance}}
+	once, stopOnce := startStoppable(t, o)
+	waitAnswer(t, once, addrOf(other, 0))
+	stopOnce()
+	stopFirst()
+	if saved := load(o.cacheFile()).Nodes; !slices.Contains(saved, addrOf(other, 0)) {
+		t.Fatalf("saved %v", saved)
+	}
+	waitAnswer(t, start(t, o), addrOf(other, 0))
+}
+
+// waitAnswer waits until the node at addr has answered d.
+func waitAnswer(t *testing.T, d *DHT, addr netip.AddrPort) {
+	t.Helper()
+	deadline := time.After(20 * time.Second)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !d.families[0].knows(addr) {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("%v has not answered", addr)
+		}
+	}
+}
+
+// startStoppable is start with an end before the test's.
+func startStoppable(t *testing.T, o Options) (d *DHT, stop func()) {
+	t.Helper()
+	o.Sockets = []net.PacketConn{listen(t, "udp4", "127.0.0.1")}
+	d, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { d.Run(ctx) })
+	stop = func() { cancel(); wg.Wait() }
+	t.Cleanup(stop)
+	return d, stop
+}
+
+func TestPrivateCachesArePruned(t *testing.T) {
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "dht.json"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	name := func(i int) string { return filepath.Join(folder, fmt.Sprintf("%s%016x.json", privatePrefix, i)) }
+	for i := range maxPrivate + 3 {
+		when := time.Now().Add(-time.Duration(i) * time.Hour)
+		if err := os.WriteFile(name(i), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(name(i), when, when); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := prune(folder); err != nil {
+		t.Fatal(err)
+	}
+	left, err := os.ReadDir(folder)
+	if err != nil || len(left) != maxPrivate+1 {
+		t.Errorf("%d files are left (%v)", len(left), err)
+	}
+	if _, err := os.Stat(name(maxPrivate)); !os.IsNotExist(err) {
+		t.Errorf("an old one is left (%v)", err)
+	}
+}
