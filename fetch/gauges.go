@@ -31,6 +31,8 @@ type Gauges struct {
 type Observer interface {
 	// SourceChanged tells that s joined, left or was banned, and why.
 	SourceChanged(s Source, state SourceState, reason string)
+	// Brought tells that s brought a piece that was missing.
+	Brought(s Source, piece int)
 	// BadPiece tells that s sent wrong bytes for a piece.
 	BadPiece(s Source, piece int)
 }

@@ -309,6 +309,7 @@ func (r *running) account(l *lease, piece int, fresh bool) {
 	case r.Crowd != nil:
 		r.Crowd.Have(piece)
 	}
+	r.Observer.Brought(l.source.Source, piece)
 	switch {
 	case l.source.Kind() == KindMirror:
 		r.Gauges.FromMirrors.Add(n)

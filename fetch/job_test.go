@@ -184,6 +184,8 @@ func (d *diary) SourceChanged(s Source, state SourceState, reason string) {
 	d.lines = append(d.lines, strings.TrimSpace(s.Name()+" "+string(state)+" "+reason))
 }
 
+func (d *diary) Brought(Source, int) {}
+
 func (d *diary) BadPiece(s Source, piece int) {
 	d.lines = append(d.lines, s.Name()+" bad piece")
 }

@@ -260,6 +260,7 @@ func (n *node) fetch(ctx context.Context, from *origin) {
 type silent struct{}
 
 func (silent) SourceChanged(fetch.Source, fetch.SourceState, string) {}
+func (silent) Brought(fetch.Source, int)                             {}
 func (silent) BadPiece(fetch.Source, int)                            {}
 
 // crowd and peer are as in main.

@@ -70,6 +70,13 @@ type progressFields struct {
 	Connections int32  `json:"connections"`
 }
 
+type pieceFields struct {
+	Source string     `json:"source"`
+	Kind   fetch.Kind `json:"kind"`
+	Piece  int        `json:"piece"`
+	Size   int64      `json:"size"` // bytes
+}
+
 type badPieceFields struct {
 	Source string `json:"source"`
 	Piece  int    `json:"piece"`

@@ -15,6 +15,7 @@ type Transfer struct {
 	name   string
 	size   int64 // bytes
 	pieces int
+	span   func(piece int) verify.Span
 
 	// The rest is touched only by the reporter's goroutine.
 	meter   *meter
@@ -30,7 +31,7 @@ var _ fetch.Observer = (*Transfer)(nil)
 func (r *Reporter) Transfer(id verify.ID, m *verify.Manifest) *Transfer {
 	t := &Transfer{
 		r: r, id: idText(id), name: m.Name, size: m.Size(), pieces: m.NumPieces(),
-		gauges: new(fetch.Gauges),
+		span: m.Span, gauges: new(fetch.Gauges),
 	}
 	t.meter = &meter{
 		label:    Safe(m.Name),
@@ -72,6 +73,16 @@ func (t *Transfer) SourceChanged(s fetch.Source, state fetch.SourceState, reason
 		}
 		t.r.view.show(e)
 	})
+}
+
+// Brought implements fetch.Observer. Pieces are many: only a program that wants
+// every detail is told of each.
+func (t *Transfer) Brought(s fetch.Source, piece int) {
+	if !t.r.everyPiece {
+		return
+	}
+	e := t.event("piece", time.Now(), pieceFields{s.Name(), s.Kind(), piece, int64(t.span(piece).Size)})
+	t.r.post(func() { t.r.view.show(e) })
 }
 
 // BadPiece implements fetch.Observer.
