@@ -13,6 +13,18 @@ func (r *Reporter) Note(text string) {
 	r.post(func() { r.console.note(text) })
 }
 
+// Step says that a story has come to the step of that name, in words: as a
+// note, or as the event step.
+func (r *Reporter) Step(name, text string) {
+	e := newEvent("step", "", time.Now(), stepFields{name, text})
+	r.post(func() { r.view.show(e) })
+}
+
+type stepFields struct {
+	Step string `json:"step"`
+	Text string `json:"text"`
+}
+
 // Failed says how one of several things ended that the command was to do,
 // while it goes on: what Exit says, but as the event failed.
 func (r *Reporter) Failed(code int, err error, hint string, resumable bool) {

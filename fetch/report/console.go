@@ -1,7 +1,9 @@
 package report
 
 import (
+	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -33,17 +35,21 @@ type console struct {
 	verbose bool
 	color   bool
 	cols    func() int // width of the terminal; nil = no bar
+	rows    func() int // and its height
+	panel   *Panel     // stands where the bar would; nil = there is none
 
-	drawn string // the bar as it stands on the screen; "" = there is none
+	drawn []string // the bar or the panel as it stands on the screen, in lines
 }
 
-// Terminal control sequences (ECMA-48: EL, SGR).
+// Terminal control sequences (ECMA-48: EL, ED, CUU, SGR).
 const (
-	clearLine = "\r\x1b[K"
-	red       = "\x1b[1;31m"
-	yellow    = "\x1b[1;33m"
-	cyan      = "\x1b[36m"
-	plain     = "\x1b[0m"
+	clearRight = "\x1b[K"
+	clearBelow = "\x1b[J"
+	up         = "\x1b[%dA"
+	red        = "\x1b[1;31m"
+	yellow     = "\x1b[1;33m"
+	cyan       = "\x1b[36m"
+	plain      = "\x1b[0m"
 )
 
 // fail says what went wrong and what to do about it. It is never silenced.
@@ -108,25 +114,65 @@ func (c *console) line(text string) {
 
 // clear takes the bar off the screen, leaving the cursor at the line's start.
 func (c *console) clear() {
-	if c.drawn != "" {
-		c.err.write(clearLine)
-		c.drawn = ""
+	if len(c.drawn) > 0 {
+		c.err.write(c.home() + c.erase())
+		c.drawn = nil
 	}
 }
 
-// paint shows the bar of what began last; one line is all there is.
+// home moves the cursor to where the first line that is drawn begins.
+func (c *console) home() string {
+	if n := len(c.drawn) - 1; n > 0 {
+		return "\r" + fmt.Sprintf(up, n)
+	}
+	return "\r"
+}
+
+// erase clears all that is drawn, from its beginning.
+func (c *console) erase() string {
+	if len(c.drawn) > 1 {
+		return clearBelow
+	}
+	return clearRight
+}
+
+// paint shows the panel, or else the bar of what began last; one line is all
+// there is for those.
 func (c *console) paint(running []*meter) {
 	if c.cols == nil {
 		return
 	}
-	if len(running) == 0 {
+	var lines []string
+	cols := c.cols() - 1 // in the last column some terminals would wrap already
+	switch {
+	case c.panel != nil:
+		lines = c.panel.draw(Pen{Columns: cols, color: c.color})
+		lines = lines[max(0, len(lines)-c.rows()+1):] // the cursor cannot leave the screen
+	case len(running) > 0:
+		lines = []string{running[len(running)-1].bar(cols)}
+	}
+	if len(lines) == 0 {
 		c.clear()
 		return
 	}
-	// In the last column some terminals would wrap already.
-	bar := running[len(running)-1].bar(c.cols() - 1)
-	if bar != c.drawn {
-		c.err.write("\r" + strings.TrimRight(bar, " ") + "\x1b[K")
-		c.drawn = bar
+	if !slices.Equal(lines, c.drawn) {
+		c.redraw(lines)
 	}
+}
+
+// redraw writes each line over the one that stood there, so that nothing
+// flickers.
+func (c *console) redraw(lines []string) {
+	text := c.home()
+	if len(c.drawn) > len(lines) {
+		text += c.erase()
+	}
+	for i, line := range lines {
+		if i > 0 {
+			text += "\n"
+		}
+		text += strings.TrimRight(line, " ") + clearRight
+	}
+	c.err.write(text)
+	c.drawn = lines
 }

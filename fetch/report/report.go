@@ -4,6 +4,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -26,6 +27,7 @@ type Options struct {
 	Color    string                  // "always", "never" or, the same as "", "auto"
 	Getenv   func(key string) string // for NO_COLOR and TERM; nil = neither is set
 	Width    func() int              // columns of the terminal now; nil or 0 = 80
+	Height   func() int              // and its lines; nil or 0 = 24
 
 	// ContentOnStdout says that the content itself goes to Stdout: events
 	// then go to Stderr, and the final path nowhere.
@@ -42,6 +44,8 @@ type Reporter struct {
 	mu     sync.Mutex
 	mail   []func() // guarded by mu. Unbounded: events are few, and none may be lost
 	closed bool     // guarded by mu
+
+	everyPiece bool // a program is told of each piece; set by New
 
 	// The rest is set by New and then touched only by loop, save out.err
 	// once that has ended.
@@ -80,6 +84,8 @@ func New(o Options) *Reporter {
 		},
 		out:     &sink{w: o.Stdout},
 		restore: restore,
+
+		everyPiece: o.JSON && o.Verbose,
 	}
 	if o.ContentOnStdout {
 		r.out = r.console.err
@@ -97,20 +103,23 @@ func (r *Reporter) newView(o Options, ansi bool) view {
 	progress := !o.Quiet && !o.NoProgress
 	if progress && ansi {
 		r.period = barPeriod
-		r.console.cols = func() int {
-			if o.Width != nil {
-				if cols := o.Width(); cols > 0 {
-					return cols
-				}
-			}
-			return 80
-		}
+		r.console.cols, r.console.rows = known(o.Width, 80), known(o.Height, 24)
 	}
 	return &people{
 		out:     r.out,
 		console: r.console,
 		noPath:  o.ContentOnStdout,
 		lines:   progress && !ansi,
+	}
+}
+
+// known is a measure of the terminal, or the usual one where it cannot be had.
+func known(measure func() int, usual int) func() int {
+	return func() int {
+		if measure == nil {
+			return usual
+		}
+		return cmp.Or(max(measure(), 0), usual)
 	}
 }
 

@@ -70,6 +70,8 @@ func (p *people) show(e event) {
 	switch fields := e.fields.(type) {
 	case sourceFields:
 		p.source(fields)
+	case stepFields:
+		p.console.note(fields.Text)
 	case badPieceFields:
 		p.console.detail(fmt.Sprintf("%s sent wrong bytes for piece %d", fields.Source, fields.Piece))
 	case completeFields:
