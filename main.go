@@ -48,7 +48,7 @@ func main() {
 	ctx, status := listen(context.Background())
 	os.Exit(run(ctx, process{
 		args: os.Args[1:], stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
-		getenv: os.Getenv, status: status,
+		getenv: os.Getenv, status: status, demoSize: demo.Size,
 	}))
 }
 
@@ -90,6 +90,7 @@ type process struct {
 	stdout, stderr *os.File
 	getenv         func(string) string
 	status         <-chan os.Signal
+	demoSize       int64 // bytes of content; tests have less patience
 }
 
 // run does what the line says and returns the exit code.
@@ -142,6 +143,10 @@ func newSession(p process, cmd argv.Command, err error) *session {
 			cols, _, _ := term.GetSize(int(p.stderr.Fd()))
 			return cols
 		},
+		Height: func() int {
+			_, rows, _ := term.GetSize(int(p.stderr.Fd()))
+			return rows
+		},
 	})
 	return &session{process: p, report: r, last: r}
 }
@@ -179,7 +184,7 @@ func (s *session) do(ctx context.Context, cmd argv.Command) error {
 	case *argv.Show:
 		return s.show(ctx, o)
 	case *argv.Demo:
-		return s.demo(ctx)
+		return demo.Run(ctx, s.report, s.demoSize)
 	case *argv.Man:
 		return report.Manual(ctx, manual, s.stdout)
 	case *argv.Completion:
@@ -255,6 +260,7 @@ func judge(err error) verdict {
 	usage, isUsage := errors.AsType[*argv.UsageError](err)
 	disk, isDisk := errors.AsType[*resume.Error](err)
 	_, isPath := errors.AsType[*fs.PathError](err)
+	failure, isFailure := errors.AsType[*demo.Failure](err)
 	advice, isAdvised := errors.AsType[*advised](err)
 	switch {
 	case err == nil:
@@ -262,6 +268,8 @@ func judge(err error) verdict {
 		v.code = stop.code()
 	case isUsage:
 		v.code, v.hint = 2, usage.Hint
+	case isFailure:
+		v.code, v.hint = failure.Code, failure.Hint
 	case is(fetch.ErrWrongContent):
 		v.code, v.hint = 3, "another mirror may have it: --mirror URL"
 	case is(verify.ErrSignature, fetch.ErrWrongID, errDamage):
@@ -350,8 +358,8 @@ func (s *session) manifest(ctx context.Context, c *fetch.Client, ref string, t a
 	return r, nil
 }
 
-// download is the bringing of one content: what fetch, resume, verify --repair
-// and demo come down to.
+// download is the bringing of one content: what fetch, resume and verify
+// --repair come down to.
 type download struct {
 	argv.HTTP
 	client     *fetch.Client
@@ -359,8 +367,7 @@ type download struct {
 	from       resume.Origin
 	path       string
 	onComplete string
-	witness    *demo.Witness // nil but for demo
-	sharing    *sharing      // nil but where peers may come in
+	sharing    *sharing // nil but where peers may come in
 }
 
 // bring runs the job that puts what is not in have into store.
@@ -379,9 +386,6 @@ func (s *session) bring(ctx context.Context, d download, store fetch.Store, have
 	job.Deadline, _ = ctx.Deadline()
 	if with != nil {
 		job.Crowd, job.Prefer, job.Linger = with, with.prefer, linger
-	}
-	if d.witness != nil {
-		d.witness.Observer, job.Observer = t, d.witness
 	}
 	t.Start(job.Here(), len(sources), &g)
 	return t, job.Run(ctx)
@@ -409,10 +413,6 @@ func (s *session) toFile(ctx context.Context, d download, file *resume.File) err
 			hint = "shoal resume " + argv.Quote(d.path) + " goes on from there"
 		}
 		return &advised{err, hint, true}
-	}
-	if d.witness != nil {
-		t.Complete("") // the stage goes, and the file with it
-		return nil
 	}
 	t.Complete(d.path)
 	return s.hook(ctx, d)
@@ -728,29 +728,6 @@ func (s *session) sign(ctx context.Context, o *argv.Create, path string, encoded
 		return err
 	}
 	return resume.Save(path+verify.SignatureExtension, sig, o.Replaces())
-}
-
-func (s *session) demo(ctx context.Context) (err error) {
-	stage, err := demo.Open(ctx, 64<<20)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, stage.Close()) }()
-	m, err := verify.Create(ctx, stage.Path, verify.CreateOptions{Mirrors: stage.Mirrors()})
-	if err != nil {
-		return err
-	}
-	o := argv.HTTP{Connections: 4}
-	return s.online(ctx, o, func(ctx context.Context, c *fetch.Client) error {
-		d := download{HTTP: o, client: c, manifest: m, path: filepath.Join(stage.Dir, "fetched.bin"), witness: &demo.Witness{}}
-		if err := s.open(ctx, d, resume.Options{}); err != nil {
-			return err
-		}
-		for _, line := range stage.Story(d.witness) {
-			s.report.Result(line)
-		}
-		return nil
-	})
 }
 
 // linger is how long a download waits for peers when there is no source at all.

@@ -27,13 +27,23 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/shoal-dl/shoal/fetch/argv"
+	"github.com/shoal-dl/shoal/fetch/demo"
 	"github.com/shoal-dl/shoal/fetch/faulty"
 	"github.com/shoal-dl/shoal/resume"
 	"github.com/shoal-dl/shoal/swarm/discovery/dhttest"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"shoal": main})
+	testscript.Main(m, map[string]func(){"shoal": main, "small-shoal": small})
+}
+
+// small is main, but for a demo of a quarter of its content, and of the time.
+func small() {
+	ctx, status := listen(context.Background())
+	os.Exit(run(ctx, process{
+		args: os.Args[1:], stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
+		getenv: os.Getenv, status: status, demoSize: demo.Size / 4,
+	}))
 }
 
 // TestScripts runs the program as its users do. Beside testscript's own, the

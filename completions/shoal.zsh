@@ -11,7 +11,7 @@ _shoal() {
 		'seed:serve content that is already here'
 		'create:write a manifest'
 		'show:say what a manifest says'
-		'demo:fetch from three mirrors in this process'
+		'demo:play the whole story on loopback'
 		'man:show the manual page'
 		'completion:print completions for a shell'
 		'version:show the version'

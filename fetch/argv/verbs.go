@@ -164,7 +164,7 @@ func showVerb(got *Command) *cli.Command {
 func demoVerb(got *Command) *cli.Command {
 	o := &Demo{}
 	return &cli.Command{
-		Name: "demo", Usage: "fetch 64 MiB from three mirrors in this process, one slow and one lying",
+		Name: "demo", Usage: "play the whole story on loopback: peers, a lying mirror, a kill and a resume",
 		Flags:  o.flags(),
 		Action: operands(0, 0, func([]string) error { *got = o; return nil }),
 	}

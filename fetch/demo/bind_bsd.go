@@ -1,0 +1,14 @@
+//go:build unix && !linux
+
+package demo
+
+import (
+	"os/exec"
+	"syscall"
+)
+
+// bind gives a process that is about to start a group of its own, so that
+// Ctrl-C in the terminal reaches the demo alone.
+func bind(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+}
