@@ -398,7 +398,7 @@ func (s *session) toFile(ctx context.Context, d download, file *resume.File) err
 	if err == nil {
 		err = file.Finish()
 	}
-	if err == nil && !file.Complete() && d.witness == nil {
+	if err == nil && !file.Complete() {
 		s.keep(s.receipt(d))
 	}
 	if err == nil && with != nil {
