@@ -9,41 +9,6 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// quantum is how many bytes are paid for at a time under a rate limit.
-const quantum = 64 << 10
-
-// NewLimit makes a limiter for [ClientOptions] with a burst of about 50 ms. It
-// starts empty, so that the first second is no exception. It returns nil, no
-// limit, unless bytesPerSecond is positive.
-func NewLimit(bytesPerSecond int64) *rate.Limiter {
-	if bytesPerSecond <= 0 {
-		return nil
-	}
-	burst := int(max(bytesPerSecond/20, 4<<10))
-	l := rate.NewLimiter(rate.Limit(bytesPerSecond), burst)
-	l.AllowN(time.Now(), burst)
-	return l
-}
-
-// pay waits until the limiter grants n bytes, at most its burst. Unlike
-// [rate.Limiter.WaitN] it does not fail before ctx ends.
-func pay(ctx context.Context, l *rate.Limiter, n int) error {
-	r := l.ReserveN(time.Now(), n)
-	delay := r.Delay()
-	if delay == 0 {
-		return nil
-	}
-	t := time.NewTimer(delay)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		r.Cancel()
-		return ctx.Err()
-	}
-}
-
 // watch is a context that ends when a server is silent for too long. It counts
 // only between wait and rest, while it is the server's turn.
 type watch struct {
@@ -114,10 +79,11 @@ func (b *body) Read(p []byte) (int, error) {
 	if err := b.watch.ctx.Err(); err != nil {
 		return 0, err
 	}
-	if b.limit != nil && len(p) > 0 {
-		if b.credit == 0 {
-			n := min(len(p), b.limit.Burst(), quantum)
-			if err := pay(b.watch.ctx, b.limit, n); err != nil {
+	limited := limits(b.limit) && len(p) > 0
+	if limited {
+		if b.credit <= 0 {
+			n, err := pay(b.watch.ctx, b.limit, min(len(p), quantum))
+			if err != nil {
 				return 0, err
 			}
 			b.credit = n
@@ -127,7 +93,7 @@ func (b *body) Read(p []byte) (int, error) {
 	b.watch.wait()
 	n, err := b.source.Read(p)
 	b.watch.rest()
-	if b.limit != nil {
+	if limited {
 		b.credit -= n
 	}
 	if n > 0 && b.received != nil {

@@ -136,7 +136,7 @@ func (c *Client) Trust(rawURL string) {
 }
 
 // Limit is the limiter of what all connections receive together, to be shared
-// with other sources; nil if there is no limit.
+// with other sources; nil if there is none.
 func (c *Client) Limit() *rate.Limiter { return c.options.Limit }
 
 // Close ends the connections that no request is using.

@@ -61,8 +61,25 @@ func TestLimitAndDeadline(t *testing.T) {
 	})
 }
 
-func TestNoLimit(t *testing.T) {
-	if fetch.NewLimit(0) != nil || fetch.NewLimit(-1) != nil {
-		t.Error("there is a limit of nothing")
-	}
+// TestLimitChanges runs unlimited, then at a limit, then at a lower one.
+func TestLimitChanges(t *testing.T) {
+	m, content := oneFile(t, 64*piece)
+	synctest.Test(t, func(t *testing.T) {
+		limit := fetch.NewLimit(0)
+		s := memoryMirror(t, m, serveContent(m, content), fetch.ClientOptions{Limit: limit})
+		for _, step := range []struct{ bytesPerSecond, pieces int64 }{{0, 8}, {64 << 10, 8}, {1 << 10, 1}, {-1, 8}} {
+			fetch.SetLimit(limit, step.bytesPerSecond)
+			began := time.Now()
+			if _, err := bring(t.Context(), s, m, 0, int(step.pieces)); err != nil {
+				t.Fatal(err)
+			}
+			want := 0.0
+			if step.bytesPerSecond > 0 {
+				want = float64(step.pieces*piece) / float64(step.bytesPerSecond)
+			}
+			if took := time.Since(began).Seconds(); took < 0.95*want-1 || took > 1.05*want+1 {
+				t.Errorf("%d pieces at %d bytes a second took %.1f s, want %.1f", step.pieces, step.bytesPerSecond, took, want)
+			}
+		}
+	})
 }

@@ -22,8 +22,7 @@ const (
 // that opening more of them is of no use; and a connection that takes nothing
 // loses its place to those who do.
 type turns struct {
-	limit   *rate.Limiter // of all bytes served; nil for none
-	quantum int
+	limit *rate.Limiter // of all bytes served; it may change at any time
 
 	mu      sync.Mutex
 	hosts   map[netip.Prefix]*turnHost // those with a connection in some turn
@@ -63,17 +62,20 @@ const (
 )
 
 func newTurns(limit *rate.Limiter) *turns {
-	t := &turns{hosts: make(map[netip.Prefix]*turnHost), quantum: quantum}
-	if limit != nil && limit.Limit() != rate.Inf {
-		// A round of eight takes about a second, if that can be.
-		t.limit = limit
-		t.quantum = min(max(int(float64(limit.Limit())/mostServed), 4<<10), quantum)
+	return &turns{limit: limit, hosts: make(map[netip.Prefix]*turnHost)}
+}
+
+// quantum is how many bytes a host may be sent before it is the next one's turn.
+// Under a limit a round of eight takes about a second, if that can be.
+func (t *turns) quantum() int {
+	if !limited(t.limit) {
+		return quantum
 	}
-	return t
+	return min(max(int(float64(t.limit.Limit())/mostServed), 4<<10), quantum)
 }
 
 // block is the most bytes that one DATA should bring.
-func (t *turns) block() int { return min(t.quantum, wire.MaxBlock) }
+func (t *turns) block() int { return min(t.quantum(), wire.MaxBlock) }
 
 // newTurn returns the place of a connection to that host.
 func newTurn(host netip.Addr, wake func()) *turn {
@@ -142,8 +144,8 @@ func (t *turns) spent(c *turn, n int, now time.Time) {
 
 // endTurn makes way for the next, if there is one or the limit bids to wait.
 func (t *turns) endTurn(c *turn) {
-	if len(t.ring) == 0 && t.limit == nil {
-		c.host.deficit = t.quantum
+	if len(t.ring) == 0 && !limited(t.limit) {
+		c.host.deficit = t.quantum()
 		return
 	}
 	t.stop(c)
@@ -221,7 +223,7 @@ func (t *turns) stop(c *turn) {
 // pay lets no turn begin until n more bytes would have gone out within the limit;
 // fewer than none are paid back.
 func (t *turns) pay(n int, now time.Time) {
-	if t.limit == nil || n == 0 {
+	if !limited(t.limit) || n == 0 {
 		return
 	}
 	if t.after.Before(now) {
@@ -244,8 +246,9 @@ func (t *turns) begin(now time.Time) {
 		h := t.ring[i]
 		t.ring = slices.Delete(t.ring, i, i+1)
 		if h.deficit <= 0 {
-			h.deficit += t.quantum
-			t.pay(t.quantum, now)
+			n := t.quantum()
+			h.deficit += n
+			t.pay(n, now)
 		}
 		if h.deficit <= 0 { // its last turn took more than one round's worth
 			t.ring = append(t.ring, h)

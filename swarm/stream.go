@@ -40,7 +40,7 @@ func newStream(nc net.Conn, limit *rate.Limiter) *stream {
 
 // Read implements io.Reader.
 func (s *stream) Read(p []byte) (int, error) {
-	if s.limit != nil {
+	if limited(s.limit) {
 		p = p[:min(len(p), max(s.limit.Burst(), 1))]
 	}
 	s.await.tell()
@@ -50,11 +50,24 @@ func (s *stream) Read(p []byte) (int, error) {
 		s.lastRead.Store(int64(now))
 		s.await.got(n, now)
 	}
-	if s.limit != nil && n > 0 {
-		// To be late with the next bytes is what slows the sender down.
-		s.sleep(s.limit.ReserveN(time.Now(), n).Delay())
-	}
+	// To be late with the next bytes is what slows the sender down.
+	s.sleep(debt(s.limit, n, time.Now()))
 	return n, err
+}
+
+// limited tells whether there is a limit now; it may change at any time.
+func limited(l *rate.Limiter) bool { return l != nil && l.Limit() != rate.Inf }
+
+// debt takes n bytes from the limit and returns how long to wait for them.
+func debt(l *rate.Limiter, n int, now time.Time) (wait time.Duration) {
+	for n > 0 && limited(l) {
+		part := min(n, max(l.Burst(), 1))
+		if r := l.ReserveN(now, part); r.OK() {
+			wait = r.DelayFrom(now)
+			n -= part
+		}
+	}
+	return wait
 }
 
 // Await makes the next Reads wait for n bytes or, from a slow peer, for what he
