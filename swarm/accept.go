@@ -72,10 +72,10 @@ func (n *Node) welcome(ctx context.Context, nc net.Conn, addr netip.AddrPort) {
 	}
 }
 
-// contents are those that are served.
+// contents are those that are served, or will be again.
 func (n *Node) contents() (c []wire.Content) {
 	n.each(func(s *Swarm) {
-		if s.shares() {
+		if s.welcomes() {
 			c = append(c, s.content())
 		}
 	})

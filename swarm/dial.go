@@ -61,6 +61,8 @@ func (s *Swarm) nextDial(now time.Time) (netip.AddrPort, discovery.Origin, time.
 // wanted is how many neighbours to dial for. The caller holds s.mu.
 func (s *Swarm) wanted() int {
 	switch {
+	case s.paused.Load():
+		return 0
 	case !s.have.All():
 		return neighboursWanted
 	case s.shares():

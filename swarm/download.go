@@ -24,6 +24,7 @@ type download struct {
 	nextID   uint32
 	ahead    int // bytes of requests
 	rate     meter
+	received int64     // bytes of blocks
 	moved    time.Time // when a block came, or the first request was made
 
 	rtt       time.Duration // the shortest seen; 0 while unknown
@@ -165,15 +166,15 @@ func (l *bringing) unasked() bool {
 	return n > 0 && l.parts[n-1].asked < len(l.parts[n-1].buf)
 }
 
-// pace is how many bytes a second come.
-func (d *download) pace(now time.Time) float64 {
+// pace is how many bytes a second come, and how many came in all.
+func (d *download) pace(now time.Time) (perSecond float64, received int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.ahead == 0 {
-		return 0
+		return 0, d.received
 	}
 	d.rate.add(0, now)
-	return d.rate.rate
+	return d.rate.rate, d.received
 }
 
 // ping returns the nonce of a PING that is sent now.

@@ -23,6 +23,7 @@ type Node struct {
 	blocks   pool // for those that come in
 	runs     pool // of blocks, for those that go out
 
+	maxUpload atomic.Int64  // bytes; 0 means no end
 	uploaded  atomic.Int64  // bytes of blocks, and those on their way out
 	exhausted chan struct{} // closed when MaxUpload is reached
 	exhaust   func()
@@ -65,6 +66,7 @@ func New(o Options) (*Node, error) {
 		exhausted: make(chan struct{}),
 		joined:    make(chan struct{}, 1),
 	}
+	n.maxUpload.Store(o.MaxUpload)
 	n.exhaust = sync.OnceFunc(func() { close(n.exhausted) })
 	return n, nil
 }
@@ -172,13 +174,17 @@ func (n *Node) each(f func(*Swarm)) {
 // Sharing ends with the first that may not.
 func (n *Node) spend(bytes int) bool {
 	total := n.uploaded.Add(int64(bytes))
-	if most := n.options.MaxUpload; most == 0 || total <= most {
+	if most := n.maxUpload.Load(); most == 0 || total <= most {
 		return true
 	}
 	n.unspend(bytes)
 	n.exhaust()
 	return false
 }
+
+// SetMaxUpload changes after how many bytes sharing ends; 0 means never. What
+// has ended does not begin again.
+func (n *Node) SetMaxUpload(bytes int64) { n.maxUpload.Store(bytes) }
 
 // unspend takes back bytes that did not go out after all.
 func (n *Node) unspend(bytes int) { n.uploaded.Add(-int64(bytes)) }

@@ -32,8 +32,8 @@ type Options struct {
 	Peers   []string      // HOST:PORT, the user's
 	Timeout time.Duration // without a byte that was asked for; 0 means 15 s
 
-	LimitUp, LimitDown *rate.Limiter // bytes a second; nil means none
-	MaxUpload          int64         // bytes after which sharing ends; 0 means never
+	LimitUp, LimitDown *rate.Limiter // bytes a second, which may be changed at any time; nil means none
+	MaxUpload          int64         // bytes after which sharing ends; 0 means never. See Node.SetMaxUpload
 
 	Cache   string // folder for what the DHT keeps; "" means none
 	Client  string // the program's name and version, as peers see it

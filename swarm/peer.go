@@ -251,11 +251,10 @@ func (p *Peer) takeBitfield(have *bitset.BitSet) {
 	signal(p.swarm.news)
 }
 
-// takeHave notes pieces that can be had from the peer. The caller holds p.mu.
+// takeHave notes pieces that can be had from the peer, which so begins to serve
+// if it did not. The caller holds p.mu.
 func (p *Peer) takeHave(pieces []int) bool {
-	if !p.serves {
-		return false
-	}
+	p.serves = true
 	ended := clearAll(p.fetching, pieces)
 	return setAll(p.have, pieces, true) || ended
 }

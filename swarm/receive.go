@@ -33,6 +33,7 @@ func (p *Peer) takeData(f *wire.Data) error {
 	}
 	d.moved = now
 	d.rate.add(f.Size, now)
+	d.received += int64(f.Size)
 	if r.lease != nil {
 		r.deliver(block, now)
 	}

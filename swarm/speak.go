@@ -119,6 +119,9 @@ func (p *Peer) greet() error {
 // writeSome sends all that is not a block, and some blocks if it is the peer's
 // turn. It returns how long to wait before there is more, if it is not woken.
 func (p *Peer) writeSome() (time.Duration, error) {
+	if err := p.turnAway(); err != nil {
+		return 0, err
+	}
 	if err := p.conn.Write(p.out.take()); err != nil {
 		return 0, err
 	}

@@ -8,6 +8,7 @@ import (
 // Stats is what a swarm looks like now.
 type Stats struct {
 	Uploaded  int64     // bytes of blocks sent to peers, as they travelled
+	ToLAN     int64     // those of them sent to peers in the local network
 	Peers     int       // neighbours
 	LastAsked time.Time // when a neighbour last asked for something; zero if none ever did
 	Table     []PeerStats
@@ -20,6 +21,7 @@ type PeerStats struct {
 	Client   string  // the program's name and version, as it says
 	Have     int     // pieces that can be had from it
 	Down, Up float64 // bytes a second from it and to it, lately
+	From, To int64   // bytes of blocks from it and to it, as long as the connection lasts
 }
 
 // Stats returns a snapshot.
@@ -27,7 +29,7 @@ func (s *Swarm) Stats() Stats {
 	s.mu.Lock()
 	peers := slices.Clone(s.peers)
 	s.mu.Unlock()
-	st := Stats{Uploaded: s.uploaded.Load(), Peers: len(peers)}
+	st := Stats{Uploaded: s.uploaded.Load(), ToLAN: s.toLAN.Load(), Peers: len(peers)}
 	if asked := s.asked.Load(); asked != 0 {
 		st.LastAsked = time.Unix(0, asked)
 	}
@@ -46,7 +48,7 @@ func (p *Peer) stats() PeerStats {
 	}
 	p.mu.Unlock()
 	now := time.Now()
-	st.Down = p.down.pace(now)
-	st.Up = p.up.pace(now)
+	st.Down, st.From = p.down.pace(now)
+	st.Up, st.To = p.up.pace(now)
 	return st
 }

@@ -42,7 +42,9 @@ type Swarm struct {
 
 	pieceNews atomic.Uint64 // changes when have or fetching did
 	crowdNews atomic.Uint64 // changes when peers did
+	paused    atomic.Bool   // see Pause
 	uploaded  atomic.Int64
+	toLAN     atomic.Int64 // bytes of uploaded
 	shrinking shrinking
 	asked     atomic.Int64 // when a request was last taken, in Unix nanoseconds; 0 if never
 
@@ -173,7 +175,10 @@ func (s *Swarm) content() wire.Content {
 }
 
 // shares tells whether requests are answered.
-func (s *Swarm) shares() bool { return s.serves && s.node.mayShare() }
+func (s *Swarm) shares() bool { return s.welcomes() && !s.paused.Load() }
+
+// welcomes tells whether peers may come who want something.
+func (s *Swarm) welcomes() bool { return s.serves && s.node.mayShare() }
 
 // has tells whether a piece can be served.
 func (s *Swarm) has(piece int) bool {

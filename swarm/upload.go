@@ -20,6 +20,7 @@ type upload struct {
 	queue []wire.Request // what is left of them, first come first
 	bytes int
 	rate  meter
+	sent  int64 // bytes of blocks, as they travelled
 }
 
 // takeRequest queues a request, or rejects it.
@@ -142,12 +143,15 @@ func (p *Peer) serve() (more bool, err error) {
 // send reads a run from our disk and sends it. It returns the bytes that travel.
 func (p *Peer) send(r run) (sent int, err error) {
 	s := p.swarm
-	if !s.serves || !s.node.spend(r.size) {
+	if !s.shares() || !s.node.spend(r.size) {
 		return 0, p.reject(r, wire.RejectUnshared)
 	}
 	defer func() {
 		s.node.unspend(r.size - sent)
 		s.uploaded.Add(int64(sent))
+		if p.lan {
+			s.toLAN.Add(int64(sent))
+		}
 		p.up.count(sent)
 	}()
 	buf := s.node.runs.get()
@@ -180,12 +184,12 @@ func (p *Peer) reject(r run, reason wire.RejectReason) error {
 	return nil
 }
 
-// pace is how many bytes a second are sent.
-func (u *upload) pace(now time.Time) float64 {
+// pace is how many bytes a second are sent, and how many were in all.
+func (u *upload) pace(now time.Time) (perSecond float64, sent int64) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.rate.add(0, now)
-	return u.rate.rate
+	return u.rate.rate, u.sent
 }
 
 // count counts bytes that were sent.
@@ -193,4 +197,5 @@ func (u *upload) count(n int) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.rate.add(n, time.Now())
+	u.sent += int64(n)
 }

@@ -87,8 +87,10 @@
 //
 //   - HELLO: window is how many bytes of unanswered requests the sender keeps waiting
 //     before it rejects; client is printable UTF-8. Without "serves" every request will
-//     be rejected.
-//   - BITFIELD, HAVE: the pieces that the sender has proven. Spare bits are zero.
+//     be rejected, until a HAVE is sent.
+//   - BITFIELD, HAVE: the pieces that the sender has proven. Spare bits are zero. Who
+//     rejected a request because it shares nothing, and does again, says HAVE anew for
+//     all that it has.
 //   - FETCHING: the pieces that it is getting from a mirror. HAVE ends that, and so does
 //     UNFETCHING, for pieces that did not come.
 //   - REQUEST: asks for a block inside one piece. Its sender chooses an id that is not

@@ -1,0 +1,52 @@
+package swarm
+
+import "github.com/shoal-dl/shoal/swarm/wire"
+
+// Pause stops serving the content and looking for peers, until it is called with
+// false. Connections stay: what waits for an answer is rejected, and when it goes
+// on the neighbours are told anew what can be had here. That nothing is asked for
+// meanwhile is up to who asks.
+func (s *Swarm) Pause(on bool) {
+	if s.paused.Swap(on) == on {
+		return
+	}
+	signal(s.dirty)
+	signal(s.room)
+}
+
+// turnAway rejects all requests that wait, if the content is not served now.
+func (p *Peer) turnAway() error {
+	if p.swarm.shares() {
+		return nil
+	}
+	for _, id := range p.up.clear() {
+		if err := p.say(wire.Reject{ID: id, Reason: wire.RejectUnshared}.Append); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// clear drops all requests and returns their ids.
+func (u *upload) clear() (ids []uint32) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, r := range u.queue {
+		ids = append(ids, r.ID)
+	}
+	u.queue, u.bytes = nil, 0
+	return ids
+}
+
+// Sharing tells whether neighbours are served, but for a pause, and if not why.
+func (s *Swarm) Sharing() (on bool, why string) {
+	switch {
+	case !s.node.options.Share:
+		return false, "no-share"
+	case !s.serves:
+		return false, "the manifest names no way for peers to find one another"
+	case !s.node.mayShare():
+		return false, "max-upload is reached"
+	}
+	return true, ""
+}
