@@ -58,6 +58,7 @@ const (
 // meet brings the ledger up to date with the crowd: who came, who went, and
 // who has what.
 func (r *running) meet() {
+	r.forget() // who was given up may be back with something new
 	peers := r.Crowd.Peers()
 	for _, p := range peers {
 		s := r.known(p)

@@ -19,6 +19,7 @@ type Gauges struct {
 	Done        atomic.Int64 // proven and stored, what was there before included
 	FromMirrors atomic.Int64 // proven and stored, brought by mirrors in this run
 	FromPeers   atomic.Int64 // likewise, brought by peers
+	FromLAN     atomic.Int64 // those of FromPeers that came from the local network
 	FromDisk    atomic.Int64 // already here when the run began
 	Wasted      atomic.Int64 // received and thrown away: wrong, or second in a race
 	Uploaded    atomic.Int64 // sent to peers

@@ -61,6 +61,14 @@ func (h *host) judge(rate float64, now time.Duration) {
 	}
 }
 
+// allow changes the number of connections ever allowed.
+func (h *host) allow(most int) {
+	if h.most != most {
+		h.most, h.limit = most, min(h.limit, most)
+		h.before, h.mark, h.settled = 0, -1, false
+	}
+}
+
 // refused lowers the number for good when the server refused a connection
 // while others work, and tells whether it did.
 func (h *host) refused(now time.Duration) bool {

@@ -70,6 +70,7 @@ type Job struct {
 	Prefer Preference
 	Linger time.Duration
 
+	Steer       *Steer    // changes what follows while the job runs; nil for nobody
 	Connections int       // most connections to one mirror host
 	Retries     int       // tries in a row without progress before a source is dropped
 	Deadline    time.Time // as in the context's; judges Retry-After. Zero for none
@@ -146,6 +147,7 @@ type running struct {
 	hosts   map[string]*host
 	leases  []*lease
 	wrong   bool          // a source sent wrong bytes
+	paused  bool          // nothing is to be asked for
 	hope    time.Duration // when there was last a source to wait for
 }
 
@@ -209,6 +211,8 @@ func (r *running) loop() error {
 		case <-clock.C:
 			r.sample()
 		case <-moved:
+		case <-r.Steer.news():
+			r.steer()
 		case <-news:
 			news, gathered = nil, time.After(gather)
 		case <-gathered:
@@ -222,7 +226,7 @@ func (r *running) loop() error {
 
 // hopeless tells that nothing is under way and nobody left to wait for.
 func (r *running) hopeless() bool {
-	if len(r.leases) > 0 || r.ledger.alive() {
+	if r.paused || len(r.leases) > 0 || r.ledger.alive() {
 		r.hope = r.now()
 		return false
 	}
@@ -239,7 +243,7 @@ func (r *running) assign() error {
 		r.ledger.horizon = min(end, r.ledger.pieces)
 		r.ledger.mostRun = max(most/4, 1)
 	}
-	for again := true; again; {
+	for again := !r.paused; again; {
 		again = false
 		for _, s := range r.parties {
 			if c := r.ledger.next(s.party, r.now()); c != nil {
@@ -310,9 +314,12 @@ func (r *running) account(l *lease, piece int, fresh bool) {
 		r.Crowd.Have(piece)
 	}
 	r.Observer.Brought(l.source.Source, piece)
-	switch {
-	case l.source.Kind() == KindMirror:
+	switch l.source.Kind() {
+	case KindMirror:
 		r.Gauges.FromMirrors.Add(n)
+	case KindLAN:
+		r.Gauges.FromLAN.Add(n)
+		fallthrough
 	default:
 		r.Gauges.FromPeers.Add(n)
 	}

@@ -68,6 +68,7 @@ type progressFields struct {
 	Uploaded    int64  `json:"uploaded"`
 	Peers       int32  `json:"peers"`
 	Connections int32  `json:"connections"`
+	FromLAN     int64  `json:"from_lan"` // of FromPeers
 }
 
 type pieceFields struct {
@@ -89,6 +90,7 @@ type completeFields struct {
 	FromPeers   int64   `json:"from_peers"`
 	FromDisk    int64   `json:"from_disk"`
 	Wasted      int64   `json:"wasted"`
+	FromLAN     int64   `json:"from_lan"` // of FromPeers
 }
 
 type exitFields struct {

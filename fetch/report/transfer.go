@@ -141,6 +141,7 @@ func (t *Transfer) progress(now time.Time) event {
 		Uploaded:    t.gauges.Uploaded.Load(),
 		Peers:       t.gauges.Peers.Load(),
 		Connections: t.gauges.Connections.Load(),
+		FromLAN:     t.gauges.FromLAN.Load(),
 	}
 	if seconds, known := t.meter.left(); known {
 		fields.ETA = &seconds
@@ -155,6 +156,7 @@ func (t *Transfer) completed(path string, now time.Time) completeFields {
 		FromPeers:   t.gauges.FromPeers.Load(),
 		FromDisk:    t.have,
 		Wasted:      t.gauges.Wasted.Load(),
+		FromLAN:     t.gauges.FromLAN.Load(),
 	}
 	if !t.meter.begun.IsZero() {
 		// Not Duration.Seconds, whose sum is seldom a short decimal.
