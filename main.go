@@ -12,6 +12,7 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"math"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -29,6 +30,7 @@ import (
 
 	"github.com/shoal-dl/shoal/fetch"
 	"github.com/shoal-dl/shoal/fetch/argv"
+	"github.com/shoal-dl/shoal/fetch/control"
 	"github.com/shoal-dl/shoal/fetch/demo"
 	"github.com/shoal-dl/shoal/fetch/report"
 	"github.com/shoal-dl/shoal/resume"
@@ -45,20 +47,20 @@ var manual string
 var completions embed.FS
 
 func main() {
-	ctx, status := listen(context.Background())
+	ctx, stop, status := listen(context.Background())
 	os.Exit(run(ctx, process{
 		args: os.Args[1:], stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
-		getenv: os.Getenv, status: status, demoSize: demo.Size,
+		getenv: os.Getenv, stop: stop, status: status, demoSize: demo.Size,
 	}))
 }
 
 // grace is how long a first signal leaves to stop and to save what is there.
 const grace = 3 * time.Second
 
-// listen returns a context that the first signal to stop ends, and a channel
-// of wishes for a status line. The second signal, or the end of grace, ends
+// listen returns a context that the first signal to stop ends, what does the same
+// as such a signal, and a channel of wishes for a status line. The second signal, or the end of grace, ends
 // the process at once: what is on disk can be gone on with at any instant.
-func listen(parent context.Context) (context.Context, <-chan os.Signal) {
+func listen(parent context.Context) (ctx context.Context, end func(), wishes <-chan os.Signal) {
 	ctx, cancel := context.WithCancelCause(parent)
 	stop := make(chan os.Signal, 2)
 	signal.Notify(stop, os.Interrupt, syscall.SIGTERM)
@@ -80,7 +82,12 @@ func listen(parent context.Context) (context.Context, <-chan os.Signal) {
 	}
 	// A reader who leaves is an error of writing, not the end of the process.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	return ctx, status
+	return ctx, func() {
+		select {
+		case stop <- syscall.SIGTERM:
+		default: // it is stopping
+		}
+	}, status
 }
 
 // process is what the system hands to a program, once.
@@ -89,6 +96,7 @@ type process struct {
 	stdin          *os.File
 	stdout, stderr *os.File
 	getenv         func(string) string
+	stop           func() // as a signal does
 	status         <-chan os.Signal
 	demoSize       int64 // bytes of content; tests have less patience
 }
@@ -183,6 +191,10 @@ func (s *session) do(ctx context.Context, cmd argv.Command) error {
 		return s.create(ctx, o)
 	case *argv.Show:
 		return s.show(ctx, o)
+	case *argv.Status:
+		return s.showRunning(ctx, o)
+	case *argv.Order:
+		return s.order(ctx, o)
 	case *argv.Demo:
 		return demo.Run(ctx, s.report, s.demoSize)
 	case *argv.Man:
@@ -262,6 +274,7 @@ func judge(err error) verdict {
 	_, isPath := errors.AsType[*fs.PathError](err)
 	failure, isFailure := errors.AsType[*demo.Failure](err)
 	advice, isAdvised := errors.AsType[*advised](err)
+	target, isTarget := errors.AsType[*control.TargetError](err)
 	switch {
 	case err == nil:
 	case isStop:
@@ -270,6 +283,8 @@ func judge(err error) verdict {
 		v.code, v.hint = 2, usage.Hint
 	case isFailure:
 		v.code, v.hint = failure.Code, failure.Hint
+	case isTarget:
+		v.code, v.hint = 1, target.Hint
 	case is(fetch.ErrWrongContent):
 		v.code, v.hint = 3, "another mirror may have it: --mirror URL"
 	case is(verify.ErrSignature, fetch.ErrWrongID, errDamage):
@@ -368,6 +383,7 @@ type download struct {
 	path       string
 	onComplete string
 	sharing    *sharing // nil but where peers may come in
+	entry      *control.Entry
 }
 
 // bring runs the job that puts what is not in have into store.
@@ -380,9 +396,10 @@ func (s *session) bring(ctx context.Context, d download, store fetch.Store, have
 	}
 	var g fetch.Gauges
 	job := &fetch.Job{
-		Manifest: d.manifest, Store: store, Have: have, Sources: sources, Observer: t, Gauges: &g,
-		Connections: d.Connections, Retries: d.Retries,
+		Manifest: d.manifest, Store: store, Have: have, Sources: d.entry.Count(sources), Observer: t, Gauges: &g,
+		Connections: d.Connections, Retries: d.Retries, Steer: d.entry.Steer(),
 	}
+	d.entry.Fetching(&g, with.shown(), t.Paused)
 	job.Deadline, _ = ctx.Deadline()
 	if with != nil {
 		job.Crowd, job.Prefer, job.Linger = with, with.prefer, linger
@@ -393,6 +410,7 @@ func (s *session) bring(ctx context.Context, d download, store fetch.Store, have
 
 // toFile brings what file does not have, puts it in place and says so.
 func (s *session) toFile(ctx context.Context, d download, file *resume.File) error {
+	d.entry = d.sharing.enter(d)
 	with := d.sharing.try(d, file)
 	t, err := s.bring(ctx, d, file, file.Have(), with)
 	if err == nil {
@@ -402,8 +420,9 @@ func (s *session) toFile(ctx context.Context, d download, file *resume.File) err
 		s.keep(s.receipt(d))
 	}
 	if err == nil && with != nil {
-		d.sharing.keep(with, t, file)
+		d.sharing.keep(kept{with, t, file, d.entry}, nil)
 	} else {
+		d.entry.Done()
 		with.leave()
 		err = errors.Join(err, file.Close())
 	}
@@ -426,6 +445,9 @@ func (s *session) toStdout(ctx context.Context, d download) error {
 	}
 	stream := fetch.NewStream(d.manifest, s.stdout)
 	defer stream.Close()
+	d.path = "-"
+	d.entry = d.sharing.enter(d)
+	defer d.entry.Done()
 	t, err := s.bring(ctx, d, stream, bitset.New(0), d.sharing.try(d, nil))
 	if err == nil {
 		err = stream.Finish(ctx)
@@ -472,7 +494,7 @@ func (s *session) open(ctx context.Context, d download, o resume.Options) error 
 
 func (s *session) fetch(ctx context.Context, o *argv.Fetch) error {
 	return s.online(ctx, o.HTTP, func(ctx context.Context, c *fetch.Client) error {
-		with := s.sharing(c, o.HTTP, o.Swarm)
+		with := s.sharing("fetch", c, o.HTTP, o.Swarm)
 		defer with.close()
 		err := s.each(len(o.Manifests), func(i int) error {
 			r, err := s.manifest(ctx, c, o.Manifests[i], o.Trust)
@@ -506,7 +528,7 @@ func (s *session) resume(ctx context.Context, o *argv.Resume) error {
 		}
 	}
 	err := s.online(ctx, o.HTTP, func(ctx context.Context, c *fetch.Client) error {
-		with := s.sharing(c, o.HTTP, o.Swarm)
+		with := s.sharing("resume", c, o.HTTP, o.Swarm)
 		defer with.close()
 		err := s.each(len(o.Paths), func(i int) error {
 			p, err := resume.Load(o.Paths[i])
@@ -545,7 +567,7 @@ func (s *session) verify(ctx context.Context, o *argv.Verify) error {
 		case !o.Repair:
 			return &advised{fmt.Errorf("%s: %w: %s", path, errDamage, damaged), "shoal verify --repair fetches just that", false}
 		}
-		with := s.sharing(c, o.HTTP, o.Swarm)
+		with := s.sharing("verify", c, o.HTTP, o.Swarm)
 		defer with.close()
 		d := download{HTTP: o.HTTP, client: c, manifest: m, from: resume.Origin{URL: r.URL, Raw: r.Raw}, path: path, sharing: with}
 		file, err := resume.Adopt(ctx, m, d.from, path, good)
@@ -561,8 +583,7 @@ func (s *session) verify(ctx context.Context, o *argv.Verify) error {
 // seed serves content that is in place, once it is known to be right.
 func (s *session) seed(ctx context.Context, o *argv.Seed) error {
 	return s.online(ctx, o.HTTP, func(ctx context.Context, c *fetch.Client) error {
-		with := s.sharing(c, o.HTTP, o.Swarm)
-		with.stay = true
+		with := s.sharing("seed", c, o.HTTP, o.Swarm)
 		defer with.close()
 		err := s.each(len(o.Manifests), func(i int) error {
 			r, err := s.manifest(ctx, c, o.Manifests[i], o.Trust)
@@ -586,6 +607,7 @@ func (s *session) offer(ctx context.Context, d download, o *argv.Seed) error {
 	if err != nil {
 		return err
 	}
+	d.entry = d.sharing.enter(d)
 	switch r := s.receipt(d); {
 	case o.Trusted:
 	case !o.Recheck && r.Holds():
@@ -596,6 +618,7 @@ func (s *session) offer(ctx context.Context, d download, o *argv.Seed) error {
 		}
 	}
 	if err != nil {
+		d.entry.Done()
 		return errors.Join(err, file.Close())
 	}
 	t := s.report.Transfer(d.manifest.ID(), d.manifest)
@@ -605,10 +628,13 @@ func (s *session) offer(ctx context.Context, d download, o *argv.Seed) error {
 		err = errNoPeers
 	}
 	if err != nil {
+		d.entry.Done()
 		return errors.Join(fmt.Errorf("seed %s: %w", d.path, err), file.Close())
 	}
-	t.Start(d.manifest.Size(), 0, new(fetch.Gauges))
-	d.sharing.keep(with, t, file)
+	g := new(fetch.Gauges)
+	g.FromDisk.Store(d.manifest.Size())
+	t.Start(d.manifest.Size(), 0, g)
+	d.sharing.keep(kept{with, t, file, d.entry}, g)
 	return nil
 }
 
@@ -730,6 +756,31 @@ func (s *session) sign(ctx context.Context, o *argv.Create, path string, encoded
 	return resume.Save(path+verify.SignatureExtension, sig, o.Replaces())
 }
 
+// lookFor finds the running transfers of this user.
+func (s *session) lookFor(ctx context.Context) ([]control.Running, error) {
+	c := control.Client{Folders: control.Folders(s.getenv), Verbose: s.report.Verbosef}
+	return c.Find(ctx)
+}
+
+// showRunning shows what the user's other processes are doing.
+func (s *session) showRunning(ctx context.Context, o *argv.Status) error {
+	return s.report.Watch(ctx, s.stdout, o.Watch, func() ([]control.Process, error) {
+		all, err := s.lookFor(ctx)
+		shown, wrong := control.Only(all, o.Target)
+		return shown, errors.Join(wrong, err)
+	})
+}
+
+// order has running transfers do something.
+func (s *session) order(ctx context.Context, o *argv.Order) error {
+	all, err := s.lookFor(ctx)
+	told, wrong := control.Obey(ctx, all, o)
+	for _, t := range told {
+		s.report.Obeyed(o, t)
+	}
+	return errors.Join(wrong, err)
+}
+
 // linger is how long a download waits for peers when there is no source at all.
 const linger = time.Minute
 
@@ -740,12 +791,17 @@ type sharing struct {
 	argv.Swarm
 	timeout time.Duration
 	down    *rate.Limiter
-	stay    bool // as a seed does
+	limitUp *rate.Limiter
+	stay    bool          // as a seed does
+	desk    *control.Desk // what other processes of the user see of this one
 
 	node    *swarm.Node
 	running sync.WaitGroup
 	stop    context.CancelFunc
 	kept    []kept
+
+	answering sync.WaitGroup
+	hangUp    context.CancelFunc
 }
 
 // kept is content in place that is served.
@@ -753,10 +809,34 @@ type kept struct {
 	*crowd
 	transfer *report.Transfer
 	file     *resume.File
+	entry    *control.Entry
 }
 
-func (s *session) sharing(c *fetch.Client, h argv.HTTP, o argv.Swarm) *sharing {
-	return &sharing{session: s, Swarm: o, timeout: h.Timeout, down: c.Limit(), stop: func() {}}
+func (s *session) sharing(verb string, c *fetch.Client, h argv.HTTP, o argv.Swarm) *sharing {
+	ctx, hangUp := context.WithCancel(context.Background())
+	sh := &sharing{session: s, Swarm: o, timeout: h.Timeout, down: c.Limit(), limitUp: fetch.NewLimit(o.LimitUp), stay: verb == "seed",
+		stop: func() {}, hangUp: hangUp}
+	sh.desk = control.NewDesk(control.Options{
+		Verb: verb, Limits: argv.NewLive(h, o, sh.stay), Origins: o.Origins, Down: sh.down, Up: sh.limitUp, Stop: s.stop,
+	})
+	sh.answering.Go(func() {
+		if err := control.Run(ctx, control.Folders(s.getenv), sh.desk); err != nil {
+			s.report.Verbosef("shoal status will not show this: %v", err)
+		}
+	})
+	return sh
+}
+
+// enter makes a download visible to shoal status.
+func (sh *sharing) enter(d download) *control.Entry {
+	if sh == nil {
+		return nil
+	}
+	path := d.path
+	if abs, err := filepath.Abs(path); err == nil && path != "-" {
+		path = abs
+	}
+	return sh.desk.Add(d.manifest, path)
 }
 
 // join enters the swarm of a download, if its publisher and the user want
@@ -793,11 +873,11 @@ func (sh *sharing) announce(m *verify.Manifest) {
 	long, off := "while it downloads", "--no-share turns it off"
 	switch {
 	case sh.stay && sh.SeedTime > 0:
-		long, off = "for up to "+report.Limit(sh.SeedTime), "Ctrl-C ends it"
+		long, off = "for up to "+argv.Duration(sh.SeedTime), "Ctrl-C ends it"
 	case sh.stay:
 		long, off = "until it is stopped", "Ctrl-C ends it"
 	case sh.SeedTime > 0:
-		long += " and for up to " + report.Limit(sh.SeedTime) + " after"
+		long += " and for up to " + argv.Duration(sh.SeedTime) + " after"
 	}
 	if sh.SeedRatio > 0 && sh.SeedTime != 0 {
 		long += ", until " + report.Bytes(int64(sh.SeedRatio*float64(m.Size()))) + " are sent"
@@ -816,12 +896,13 @@ func (sh *sharing) up() error {
 	node, err := swarm.New(swarm.Options{
 		Listen: sh.Listen, Share: !sh.NoShare, DHT: !sh.NoDHT, LAN: !sh.NoLAN,
 		DHTBootstrap: sh.Bootstrap, DHTPrivate: sh.DHTPrivate, Stay: sh.stay, Peers: sh.Peers, Timeout: sh.timeout,
-		LimitUp: fetch.NewLimit(sh.LimitUp), LimitDown: sh.down, MaxUpload: sh.MaxUpload,
+		LimitUp: sh.limitUp, LimitDown: sh.down,
 		Cache: filepath.Join(xdg.CacheHome, "shoal"), Client: "shoal " + version, Verbose: sh.report.Verbosef,
 	})
 	if err != nil {
 		return err
 	}
+	sh.desk.ObeyMaxUpload(node.SetMaxUpload)
 	if port := node.Port(); port != 0 {
 		sh.report.Verbosef("listening at port %d", port)
 	}
@@ -835,9 +916,10 @@ func (sh *sharing) up() error {
 	return nil
 }
 
-// keep leaves a content to be served.
-func (sh *sharing) keep(c *crowd, t *report.Transfer, file *resume.File) {
-	sh.kept = append(sh.kept, kept{c, t, file})
+// keep leaves a content to be served; g is nil if the desk knows it.
+func (sh *sharing) keep(k kept, g *fetch.Gauges) {
+	sh.kept = append(sh.kept, k)
+	k.entry.Seeding(g, k.crowd, k.transfer.Paused)
 }
 
 // serve serves what is kept until the limits are reached or ctx ends. What goes
@@ -846,12 +928,24 @@ func (sh *sharing) serve(ctx context.Context) {
 	var all sync.WaitGroup
 	for _, k := range sh.kept {
 		all.Go(func() {
-			k.Serve(ctx, swarm.Period{Time: sh.SeedTime, Idle: sh.SeedIdle, Ratio: sh.SeedRatio},
-				func(until time.Time, st swarm.Stats) { k.transfer.Seeding(until, st.Uploaded, st.Peers) })
+			k.Serve(ctx, sh.period, func(until time.Time, st swarm.Stats) {
+				k.entry.Until(until)
+				k.transfer.Seeding(until, st.Uploaded, st.Peers)
+			})
 			k.transfer.Seeded(k.Uploaded())
+			k.entry.Done()
 		})
 	}
 	all.Wait()
+}
+
+// period is how long a content is to be served, as things stand.
+func (sh *sharing) period() swarm.Period {
+	l := sh.desk.Limits()
+	if sh.stay && l.SeedTime == 0 {
+		l.SeedTime = -1
+	}
+	return swarm.Period{Time: l.SeedTime, Idle: l.SeedIdle, Ratio: l.SeedRatio}
 }
 
 func (sh *sharing) close() {
@@ -860,6 +954,8 @@ func (sh *sharing) close() {
 	for _, k := range sh.kept {
 		_ = k.file.Close() // the content is in place
 	}
+	sh.hangUp() // at last: it is the sign that all is done
+	sh.answering.Wait()
 }
 
 var preference = map[string]fetch.Preference{
@@ -879,6 +975,37 @@ func (c *crowd) leave() {
 	if c != nil {
 		c.Leave()
 	}
+}
+
+// shown is the crowd as others see it.
+func (c *crowd) shown() control.Crowd {
+	if c == nil {
+		return nil
+	}
+	return c
+}
+
+// Neighbours implements [control.Crowd].
+func (c *crowd) Neighbours() (peers []control.Source, uploaded, toLAN int64) {
+	st := c.Stats()
+	for _, p := range st.Table {
+		kind := fetch.KindPeer
+		if p.LAN {
+			kind = fetch.KindLAN
+		}
+		peers = append(peers, control.Source{
+			Name: p.Name, Kind: string(kind), Client: p.Client, Have: p.Have, Down: math.Round(p.Down), Up: math.Round(p.Up), From: p.From, To: p.To,
+		})
+	}
+	return peers, st.Uploaded, st.ToLAN
+}
+
+// Shares implements [control.Crowd].
+func (c *crowd) Shares() (bool, string) {
+	if !c.keeps {
+		return false, "it goes to stdout, and is not kept"
+	}
+	return c.Sharing()
 }
 
 func (c *crowd) Peers() (peers []fetch.Partial) {

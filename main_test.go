@@ -39,10 +39,10 @@ func TestMain(m *testing.M) {
 
 // small is main, but for a demo of a quarter of its content, and of the time.
 func small() {
-	ctx, status := listen(context.Background())
+	ctx, stop, status := listen(context.Background())
 	os.Exit(run(ctx, process{
 		args: os.Args[1:], stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
-		getenv: os.Getenv, status: status, demoSize: demo.Size / 4,
+		getenv: os.Getenv, stop: stop, status: status, demoSize: demo.Size / 4,
 	}))
 }
 
@@ -65,17 +65,18 @@ func runScripts(t *testing.T, dir string) {
 			e.Setenv("XDG_CONFIG_HOME", filepath.Join(e.WorkDir, "config"))
 			e.Setenv("XDG_CACHE_HOME", filepath.Join(e.WorkDir, "cache"))
 			e.Setenv("TMPDIR", e.WorkDir)
+			e.Setenv("XDG_RUNTIME_DIR", filepath.Join(e.WorkDir, "run"))
 			e.Values["mirrors"] = map[string]*faulty.Mirror{}
 			e.Values["dht"] = new(*dhttest.Network)
 			e.Values["running"] = map[string]*background{}
-			return nil
+			return os.Mkdir(filepath.Join(e.WorkDir, "run"), 0o700)
 		},
 		RequireExplicitExec: true,
 		Condition:           condition,
 		UpdateScripts:       os.Getenv("SHOAL_UPDATE_SCRIPTS") != "", // rewrites golden parts
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": code, "gen": gen, "serve": serve, "stopat": stopAt, "events": events, "flip": flip,
-			"dht": privateDHT, "asked": asked, "announced": announced, "start": start, "await": await, "end": end, "brought": brought,
+			"dht": privateDHT, "asked": asked, "announced": announced, "start": start, "await": await, "end": end, "pid": pid, "brought": brought,
 			"onlyto": onlyTo, "nginx": nginx,
 		},
 	})
@@ -223,7 +224,7 @@ func shoalIn(ts *testscript.TestScript, args ...string) *exec.Cmd {
 	cmd := shoal(args...)
 	cmd.Dir = ts.MkAbs(".")
 	cmd.Env = os.Environ()
-	for _, key := range []string{"XDG_CONFIG_HOME", "XDG_CACHE_HOME", "TMPDIR"} {
+	for _, key := range []string{"XDG_CONFIG_HOME", "XDG_CACHE_HOME", "TMPDIR", "XDG_RUNTIME_DIR"} {
 		cmd.Env = append(cmd.Env, key+"="+ts.Getenv(key))
 	}
 	return cmd
@@ -384,6 +385,12 @@ func await(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Fatalf("%s does not say %s:\n%s%s", args[0], want, out, err)
 		}
 	}
+}
+
+// pid NAME makes $NAME the number of the process of a shoal.
+func pid(ts *testscript.TestScript, _ bool, args []string) {
+	b := ts.Value("running").(map[string]*background)[args[0]]
+	ts.Setenv(args[0], strconv.Itoa(b.cmd.Process.Pid))
 }
 
 // end NAME CODE [SIGNAL] waits until a shoal ends, which a signal may ask it to,

@@ -5,7 +5,7 @@ _shoal() {
 	COMPREPLY=()
 	for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
 		case $word in
-			fetch | get | resume | verify | seed | create | show | demo | man | completion | version | help)
+			fetch | get | resume | verify | seed | create | show | status | stop | pause | continue | set | demo | man | completion | version | help)
 				verb=$word
 				break
 				;;
@@ -32,6 +32,8 @@ _shoal() {
 				--salt --modified --zstd --sign $look"
 			;;
 		show) flags="$trust $server $look" ;;
+		status) flags="--watch $look" ;;
+		stop | pause | continue | set) flags="--all $look" ;;
 		demo) flags=$look ;;
 	esac
 
@@ -43,11 +45,12 @@ _shoal() {
 		--salt) words='random' ;;
 		-o | --output | --pubkey | --cacert | --cert | --key | --sign) ;; # a file
 		completion) words='bash zsh fish' ;;
+		set) words="$flags --help limit-down= limit-up= max-upload= connections= seed-time= seed-idle= seed-ratio=" ;;
 		*)
 			case $cur in
 				-*) words="$flags --help" ;;
 				*) [[ -z $verb || $verb == help ]] &&
-					words='fetch get resume verify seed create show demo man completion version help' ;;
+					words='fetch get resume verify seed create show status stop pause continue set demo man completion version help' ;;
 			esac
 			;;
 	esac

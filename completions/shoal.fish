@@ -1,6 +1,6 @@
 # fish completion for shoal(1)
 
-set -l verbs fetch get resume verify seed create show demo man completion version help
+set -l verbs fetch get resume verify seed create show status stop pause continue set demo man completion version help
 set -l fetch '__fish_seen_subcommand_from fetch get'
 set -l output '__fish_seen_subcommand_from fetch get create'
 set -l replace '__fish_seen_subcommand_from fetch get resume create'
@@ -12,7 +12,8 @@ set -l serving '__fish_seen_subcommand_from fetch get resume verify seed'
 set -l source '__fish_seen_subcommand_from fetch get resume verify create'
 set -l contact '__fish_seen_subcommand_from fetch get resume verify seed create'
 set -l create '__fish_seen_subcommand_from create'
-set -l look '__fish_seen_subcommand_from fetch get resume verify seed create show demo'
+set -l orders '__fish_seen_subcommand_from stop pause continue set'
+set -l look '__fish_seen_subcommand_from fetch get resume verify seed create show status stop pause continue set demo'
 set -l no_verb "not __fish_seen_subcommand_from $verbs"
 
 complete -c shoal -l help -s h -d 'Show help'
@@ -23,6 +24,11 @@ complete -c shoal -n $no_verb -a verify -d 'Check files against a manifest'
 complete -c shoal -n $no_verb -a seed -d 'Serve content that is already here'
 complete -c shoal -n $no_verb -a create -d 'Write a manifest'
 complete -c shoal -n $no_verb -a show -d 'Say what a manifest says'
+complete -c shoal -n $no_verb -a status -d 'Show running transfers'
+complete -c shoal -n $no_verb -a stop -d 'End a running transfer'
+complete -c shoal -n $no_verb -a pause -d 'Let a transfer rest'
+complete -c shoal -n $no_verb -a continue -d 'Let it go on'
+complete -c shoal -n $no_verb -a set -d 'Change limits of a running transfer'
 complete -c shoal -n $no_verb -a demo -d 'Play the whole story on loopback'
 complete -c shoal -n $no_verb -a man -d 'Show the manual page'
 complete -c shoal -n $no_verb -a completion -d 'Print completions for a shell'
@@ -40,6 +46,10 @@ complete -c shoal -n '__fish_seen_subcommand_from resume' -l list -d 'Only list'
 complete -c shoal -n '__fish_seen_subcommand_from verify' -l repair -d 'Fetch the bad pieces'
 complete -c shoal -n '__fish_seen_subcommand_from seed' -l trust -d 'Do not hash it first'
 complete -c shoal -n '__fish_seen_subcommand_from seed' -l recheck -d 'Hash it in any case'
+
+complete -c shoal -n '__fish_seen_subcommand_from status' -l watch -d 'Again every second'
+complete -c shoal -n $orders -l all -d 'All of them'
+complete -c shoal -n '__fish_seen_subcommand_from set' -f -a 'limit-down= limit-up= max-upload= connections= seed-time= seed-idle= seed-ratio='
 
 complete -c shoal -n $trust -l id -x -d 'Content id to pin'
 complete -c shoal -n $trust -l pubkey -r -d 'minisign key or its file'

@@ -11,6 +11,11 @@ _shoal() {
 		'seed:serve content that is already here'
 		'create:write a manifest'
 		'show:say what a manifest says'
+		'status:show running transfers'
+		'stop:end a running transfer'
+		'pause:let a transfer rest'
+		'continue:let it go on'
+		'set:change limits of a running transfer'
 		'demo:play the whole story on loopback'
 		'man:show the manual page'
 		'completion:print completions for a shell'
@@ -111,6 +116,12 @@ _shoal() {
 						'--sign=[minisign secret key]:file:_files' $look '1:path:_files'
 					;;
 				show) _arguments $trust $server $look '1:manifest:_files -g "*.shoal"' ;;
+				status) _arguments '--watch[again every second]' $look '1:id' ;;
+				stop | pause | continue) _arguments '--all[all of them]' $look '1:id' ;;
+				set)
+					_arguments '--all[all of them]' $look \
+						'*:limit:(limit-down= limit-up= max-upload= connections= seed-time= seed-idle= seed-ratio=)'
+					;;
 				demo) _arguments $look ;;
 				completion) _arguments '1:shell:(bash zsh fish)' ;;
 				help) _describe -t commands 'command' verbs ;;

@@ -8,7 +8,7 @@ import (
 // Period is how long a complete content is served. The first of its limits to
 // be reached ends it.
 type Period struct {
-	Time  time.Duration // from now; negative means no limit
+	Time  time.Duration // from its beginning; negative means no limit
 	Idle  time.Duration // without anybody asking; 0 means no limit
 	Ratio float64       // bytes sent by those of the content; 0 means no limit
 }
@@ -17,24 +17,21 @@ type Period struct {
 const look = 250 * time.Millisecond
 
 // Serve waits until the period is over, sharing has come to its end, or ctx
-// ends. It calls tell at once and then every second with when the period ends
-// at the latest, the zero time if that is never, and what goes on.
-func (s *Swarm) Serve(ctx context.Context, p Period, tell func(until time.Time, st Stats)) {
-	if p.Time == 0 || !s.serves {
+// ends, or the swarm is left. It calls tell at once and then every second with
+// when the period ends at the latest, the zero time if that is never, and what
+// goes on. What the period is may change at any time.
+func (s *Swarm) Serve(ctx context.Context, period func() Period, tell func(until time.Time, st Stats)) {
+	if period().Time == 0 || !s.serves {
 		return
 	}
 	begun := time.Now()
-	var until time.Time
-	if p.Time > 0 {
-		until = begun.Add(p.Time)
-	}
 	clock := time.NewTicker(look)
 	defer clock.Stop()
 	for told := (time.Time{}); ; {
-		st, now := s.Stats(), time.Now()
+		p, st, now := period(), s.Stats(), time.Now()
 		if now.Sub(told) >= time.Second {
 			told = now
-			tell(until, st)
+			tell(p.until(begun), st)
 		}
 		if s.over(p, begun, now, st) {
 			return
@@ -42,9 +39,19 @@ func (s *Swarm) Serve(ctx context.Context, p Period, tell func(until time.Time, 
 		select {
 		case <-ctx.Done():
 			return
+		case <-s.leaving:
+			return
 		case <-clock.C:
 		}
 	}
+}
+
+// until is when a period ends at the latest; the zero time if that is never.
+func (p Period) until(begun time.Time) time.Time {
+	if p.Time < 0 {
+		return time.Time{}
+	}
+	return begun.Add(p.Time)
 }
 
 // over tells whether a limit is reached.
@@ -54,7 +61,7 @@ func (s *Swarm) over(p Period, begun, now time.Time, st Stats) bool {
 		idle = now.Sub(st.LastAsked)
 	}
 	size := float64(s.manifest.Size())
-	return p.Time > 0 && now.Sub(begun) >= p.Time ||
+	return p.Time >= 0 && now.Sub(begun) >= p.Time ||
 		p.Idle > 0 && idle >= p.Idle ||
 		p.Ratio > 0 && float64(st.Uploaded) >= p.Ratio*size ||
 		!s.node.mayShare()

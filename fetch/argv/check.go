@@ -35,6 +35,11 @@ func (o *Seed) check() error {
 	)
 }
 
+// check refuses one transfer and all of them at once.
+func (o *Order) check() error {
+	return refuse(o.All && o.Target != "", "--all leaves no room for an ID", "choose one of them")
+}
+
 // checkHTTP refuses half a client certificate, and no patience at all.
 func (h *HTTP) checkHTTP() error {
 	return firstError(

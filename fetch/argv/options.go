@@ -100,6 +100,23 @@ type Verify struct {
 	Repair   bool
 }
 
+// Status is `shoal status [ID]`.
+type Status struct {
+	Look
+	Target string // see Order; empty = all
+	Watch  bool   // again every second
+}
+
+// Order is `shoal stop`, `pause`, `continue` or `set`: what a running shoal is to
+// do.
+type Order struct {
+	Look
+	Verb     string
+	Target   string    // a content id, the beginning of one, or the number of a process; empty = the only one
+	All      bool      // every transfer there is
+	Settings []Setting // of set
+}
+
 // Create is `shoal create PATH`.
 type Create struct {
 	Look

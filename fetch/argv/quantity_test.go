@@ -36,3 +36,14 @@ func TestParseDuration(t *testing.T) {
 		}
 	}
 }
+
+func TestDuration(t *testing.T) {
+	for limit, want := range map[time.Duration]string{
+		time.Minute: "1m", 90 * time.Second: "1m30s", time.Hour: "1h", 70 * time.Minute: "1h10m", 10 * time.Second: "10s",
+		300 * time.Millisecond: "300ms", time.Hour + time.Second: "1h0m1s",
+	} {
+		if got := Duration(limit); got != want {
+			t.Errorf("Duration(%v) = %q, want %q", limit, got, want)
+		}
+	}
+}

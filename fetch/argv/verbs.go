@@ -3,6 +3,7 @@ package argv
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -13,7 +14,12 @@ import (
 // verb that is chosen puts its options into got.
 func verbs(got *Command, getenv func(string) string) []*cli.Command {
 	return []*cli.Command{
-		fetchVerb(got), resumeVerb(got), verifyVerb(got), seedVerb(got), createVerb(got, getenv), showVerb(got), demoVerb(got),
+		fetchVerb(got), resumeVerb(got), verifyVerb(got), seedVerb(got), createVerb(got, getenv), showVerb(got),
+		statusVerb(got),
+		orderVerb(got, "stop", "end a running transfer as Ctrl-C does", "[ID]"),
+		orderVerb(got, "pause", "let a running transfer neither take nor give", "[ID]"),
+		orderVerb(got, "continue", "let a paused transfer go on", "[ID]"),
+		setVerb(got), demoVerb(got),
 		{
 			Name: "man", Usage: "show the manual page",
 			Action: operands(0, 0, func([]string) error { *got = &Man{}; return nil }),
@@ -159,6 +165,71 @@ func showVerb(got *Command) *cli.Command {
 			return o.checkHTTP()
 		}),
 	}
+}
+
+func statusVerb(got *Command) *cli.Command {
+	o := &Status{}
+	return &cli.Command{
+		Name: "status", Usage: "show your running transfers: what each takes from and gives to whom", ArgsUsage: "[ID]",
+		Flags: slices.Concat([]cli.Flag{
+			&cli.BoolFlag{Name: "watch", Usage: "show them again every second until Ctrl-C", Destination: &o.Watch},
+		}, o.flags()),
+		Action: operands(0, 1, func(args []string) error {
+			*got = o
+			return takeTarget(&o.Target, args)
+		}),
+	}
+}
+
+// orderVerb is a verb that tells a running shoal something in one word.
+func orderVerb(got *Command, name, usage, args string) *cli.Command {
+	o := &Order{Verb: name}
+	return &cli.Command{
+		Name: name, Usage: usage, ArgsUsage: args,
+		Flags: append([]cli.Flag{&cli.BoolFlag{Name: "all", Usage: "all of them", Destination: &o.All}}, o.flags()...),
+		Action: operands(0, 1, func(args []string) error {
+			*got = o
+			return firstError(takeTarget(&o.Target, args), o.check())
+		}),
+	}
+}
+
+func setVerb(got *Command) *cli.Command {
+	o := &Order{Verb: "set"}
+	return &cli.Command{
+		Name: "set", Usage: "change limits of a running transfer", ArgsUsage: "[ID] KEY=VALUE...",
+		Flags: append([]cli.Flag{&cli.BoolFlag{Name: "all", Usage: "of all of them", Destination: &o.All}}, o.flags()...),
+		Action: operands(1, -1, func(args []string) error {
+			*got = o
+			if !strings.Contains(args[0], "=") {
+				if err := takeTarget(&o.Target, args[:1]); err != nil {
+					return err
+				}
+				args = args[1:]
+			}
+			for _, word := range args {
+				s, err := parseSetting(word)
+				if err != nil {
+					return err
+				}
+				o.Settings = append(o.Settings, s)
+			}
+			var l Live
+			return firstError(refuse(len(args) == 0, "shoal set wants KEY=VALUE", "the keys are "+strings.Join(l.Keys(), ", ")), o.check())
+		}),
+	}
+}
+
+// takeTarget reads the target, if there is one.
+func takeTarget(to *string, args []string) error {
+	for _, word := range args {
+		target, err := parseTarget(word)
+		if err != nil {
+			return &UsageError{Text: fmt.Sprintf("%q is no ID: %v", word, err), Hint: "shoal status lists them"}
+		}
+		*to = target
+	}
+	return nil
 }
 
 func demoVerb(got *Command) *cli.Command {

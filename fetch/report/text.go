@@ -5,7 +5,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -68,19 +67,6 @@ func duration(seconds float64) string {
 		return fmt.Sprintf("%.1f s", seconds)
 	}
 	return span(int64(math.Round(seconds)))
-}
-
-// Limit writes a time as its flag takes it, such as "1m30s", and "1m" rather than
-// "1m0s".
-func Limit(d time.Duration) string {
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
 }
 
 // Safe makes text from outside fit to be shown on one line of a terminal:

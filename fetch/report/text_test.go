@@ -3,7 +3,6 @@ package report
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/rivo/uniseg"
 )
@@ -42,14 +41,6 @@ func TestSpan(t *testing.T) {
 	} {
 		if got := span(seconds); got != want {
 			t.Errorf("span(%d) = %q, want %q", seconds, got, want)
-		}
-	}
-	for limit, want := range map[time.Duration]string{
-		time.Minute: "1m", 90 * time.Second: "1m30s", time.Hour: "1h", 70 * time.Minute: "1h10m", 10 * time.Second: "10s",
-		300 * time.Millisecond: "300ms", time.Hour + time.Second: "1h0m1s",
-	} {
-		if got := Limit(limit); got != want {
-			t.Errorf("Limit(%v) = %q, want %q", limit, got, want)
 		}
 	}
 	for seconds, want := range map[float64]string{0: "0.0 s", 0.04: "0.0 s", 41.96: "42.0 s", 59.96: "1 min 00 s"} {
