@@ -77,7 +77,7 @@ func runScripts(t *testing.T, dir string) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": code, "gen": gen, "serve": serve, "stopat": stopAt, "events": events, "flip": flip,
 			"dht": privateDHT, "asked": asked, "announced": announced, "start": start, "await": await, "end": end, "pid": pid, "brought": brought,
-			"onlyto": onlyTo, "nginx": nginx,
+			"onlyto": onlyTo, "named": named, "nginx": nginx,
 		},
 	})
 }
@@ -442,6 +442,31 @@ func brought(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Fatalf("%s is not complete", args[0])
 }
 
+// sentTo is whom packets went to in a trace of strace.
+func sentTo(ts *testscript.TestScript, trace string) (hosts []string) {
+	to := regexp.MustCompile(`(?:connect|sendto|sendmsg)\(.*sin6?_port=htons\((\d+)\).*(?:inet_addr\(|AF_INET6, )"([^"]+)"`)
+	for _, s := range to.FindAllStringSubmatch(ts.ReadFile(trace), -1) {
+		hosts = append(hosts, net.JoinHostPort(s[2], s[1]))
+	}
+	return hosts
+}
+
+// named TRACE FILE N checks that in a trace of strace packets went to at least
+// N hosts, and that FILE names each.
+func named(ts *testscript.TestScript, _ bool, args []string) {
+	hosts := sentTo(ts, args[0])
+	slices.Sort(hosts)
+	hosts = slices.Compact(hosts)
+	for _, host := range hosts {
+		if !regexp.MustCompile(regexp.QuoteMeta(host) + `\b`).MatchString(ts.ReadFile(args[1])) {
+			ts.Fatalf("nothing names %s", host)
+		}
+	}
+	if least, err := strconv.Atoi(args[2]); err != nil || len(hosts) < least {
+		ts.Fatalf("packets went to %v alone", hosts)
+	}
+}
+
 // onlyTo TRACE [URL...] checks that in a trace of strace packets went to these
 // hosts at most.
 func onlyTo(ts *testscript.TestScript, _ bool, args []string) {
@@ -449,11 +474,10 @@ func onlyTo(ts *testscript.TestScript, _ bool, args []string) {
 	for _, u := range args[1:] {
 		allowed = append(allowed, strings.TrimPrefix(u, "http://"))
 	}
-	to := regexp.MustCompile(`(?:connect|sendto|sendmsg)\(.*sin6?_port=htons\((\d+)\).*(?:inet_addr\(|AF_INET6, )"([^"]+)"`)
-	sent := to.FindAllStringSubmatch(ts.ReadFile(args[0]), -1)
-	for _, s := range sent {
-		if host := net.JoinHostPort(s[2], s[1]); !slices.Contains(allowed, host) {
-			ts.Fatalf("a packet went to %s: %s", host, s[0])
+	sent := sentTo(ts, args[0])
+	for _, host := range sent {
+		if !slices.Contains(allowed, host) {
+			ts.Fatalf("a packet went to %s", host)
 		}
 	}
 	if len(allowed) > 0 && len(sent) == 0 {
@@ -674,6 +698,32 @@ func TestFlagsAreDocumented(t *testing.T) {
 				t.Errorf("the README speaks of --%s", f[1])
 			}
 		}
+	}
+}
+
+// TestPromisesAreHeld finds the tests that the README names, where it says that
+// they are.
+func TestPromisesAreHeld(t *testing.T) {
+	_, promises, _ := strings.Cut(string(must(os.ReadFile("README.md"))), "## What it promises")
+	promises, _, _ = strings.Cut(promises, "## A session")
+	count := 0
+	for _, room := range regexp.MustCompile("`([a-z/.]+)`: ([A-Za-z, ]+)").FindAllStringSubmatch(promises, -1) {
+		var code strings.Builder
+		for _, path := range must(filepath.Glob(filepath.Join(room[1], "*_test.go"))) {
+			code.Write(must(os.ReadFile(path)))
+		}
+		for _, name := range regexp.MustCompile(`(Test|Fuzz)[A-Z]\w+`).FindAllString(room[2], -1) {
+			count++
+			if !strings.Contains(code.String(), "\nfunc "+name+"(") {
+				t.Errorf("there is no %s in %s", name, room[1])
+			}
+		}
+	}
+	if all := len(regexp.MustCompile(`(Test|Fuzz)[A-Z]\w+`).FindAllString(promises, -1)); count != all || count < 20 {
+		t.Errorf("%d tests were found of %d", count, all)
+	}
+	for _, name := range regexp.MustCompile(`\w+\.txtar`).FindAllString(promises, -1) {
+		_ = must(os.Stat(filepath.Join("testdata", "script", name)))
 	}
 }
 
