@@ -65,7 +65,7 @@ func (s *Swarm) wanted() int {
 		return 0
 	case !s.have.All():
 		return neighboursWanted
-	case s.shares():
+	case s.shares(false) || s.local && s.shares(true):
 		return neighboursOfSeed
 	}
 	return 0

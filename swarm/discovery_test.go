@@ -63,7 +63,7 @@ func TestConsent(t *testing.T) {
 	if s.dht != nil || s.lan != nil {
 		t.Error("others are looked for")
 	}
-	if s.shares() || s.open {
+	if s.shares(true) || s.shares(false) || s.open {
 		t.Error("it is shared")
 	}
 }

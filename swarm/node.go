@@ -29,8 +29,10 @@ type Node struct {
 	exhaust   func()
 
 	joined chan struct{} // capacity 1: there are waiting swarms
+	rule   sync.Once     // starts what looks after the rules
 
 	mu      sync.Mutex
+	ruled   chan struct{} // closed and replaced when mayShare may have changed
 	waiting []*Swarm // joined and not yet started
 	swarms  []*Swarm // running
 	ended   bool
@@ -65,9 +67,10 @@ func New(o Options) (*Node, error) {
 		runs:      pool{size: quantum},
 		exhausted: make(chan struct{}),
 		joined:    make(chan struct{}, 1),
+		ruled:     make(chan struct{}),
 	}
 	n.maxUpload.Store(o.MaxUpload)
-	n.exhaust = sync.OnceFunc(func() { close(n.exhausted) })
+	n.exhaust = sync.OnceFunc(func() { close(n.exhausted); n.change() })
 	return n, nil
 }
 
@@ -124,6 +127,9 @@ func (n *Node) startWaiting(ctx context.Context, running *sync.WaitGroup) {
 	n.mu.Unlock()
 	for _, s := range waiting {
 		n.discover(ctx, s, running)
+		if s.serves {
+			n.rule.Do(func() { n.obey(ctx, running) })
+		}
 		running.Go(func() { n.run(ctx, s) })
 	}
 }
@@ -170,34 +176,9 @@ func (n *Node) each(f func(*Swarm)) {
 	}
 }
 
-// spend tells whether so many bytes of blocks may go out, and counts them.
-// Sharing ends with the first that may not.
-func (n *Node) spend(bytes int) bool {
-	total := n.uploaded.Add(int64(bytes))
-	if most := n.maxUpload.Load(); most == 0 || total <= most {
-		return true
-	}
-	n.unspend(bytes)
-	n.exhaust()
-	return false
-}
-
 // SetMaxUpload changes after how many bytes sharing ends; 0 means never. What
 // has ended does not begin again.
 func (n *Node) SetMaxUpload(bytes int64) { n.maxUpload.Store(bytes) }
-
-// unspend takes back bytes that did not go out after all.
-func (n *Node) unspend(bytes int) { n.uploaded.Add(-int64(bytes)) }
-
-// mayShare tells whether the user's limit lets us share, still.
-func (n *Node) mayShare() bool {
-	select {
-	case <-n.exhausted:
-		return false
-	default:
-		return n.options.Share
-	}
-}
 
 // watchTurns keeps who takes nothing from holding up the others.
 func (n *Node) watchTurns(ctx context.Context) {

@@ -14,6 +14,7 @@ import (
 	"github.com/bits-and-blooms/bitset"
 	"golang.org/x/time/rate"
 
+	"github.com/shoal-dl/shoal/swarm/quota"
 	"github.com/shoal-dl/shoal/verify"
 )
 
@@ -34,6 +35,9 @@ type Options struct {
 
 	LimitUp, LimitDown *rate.Limiter // bytes a second, which may be changed at any time; nil means none
 	MaxUpload          int64         // bytes after which sharing ends; 0 means never. See Node.SetMaxUpload
+
+	Quota   *quota.Keeper       // the user's rules, which Run lets run once something is shared; nil means none
+	Sharing func(quota.Verdict) // is told what the rules say whenever that changes; nil for nobody
 
 	Cache   string // folder for what the DHT keeps; "" means none
 	Client  string // the program's name and version, as peers see it

@@ -16,7 +16,7 @@ func (s *Swarm) Pause(on bool) {
 
 // turnAway rejects all requests that wait, if the content is not served now.
 func (p *Peer) turnAway() error {
-	if p.swarm.shares() {
+	if p.swarm.shares(p.lan) {
 		return nil
 	}
 	for _, id := range p.up.clear() {
@@ -45,8 +45,9 @@ func (s *Swarm) Sharing() (on bool, why string) {
 		return false, "no-share"
 	case !s.serves:
 		return false, "the manifest names no way for peers to find one another"
-	case !s.node.mayShare():
+	case s.node.done():
 		return false, "max-upload is reached"
 	}
-	return true, ""
+	v := s.node.options.Quota.Verdict()
+	return !v.Forbids(s.local), v.Reason
 }

@@ -67,7 +67,7 @@ type meeting struct {
 func newPeer(s *Swarm, conn *wire.Conn, stream *stream, how meeting) *Peer {
 	p := &Peer{
 		swarm: s, conn: conn, stream: stream, addr: how.addr, dialled: how.dialled,
-		lan:     s.node.options.LAN && (how.origin == discovery.LAN || !discovery.Public(how.addr.Addr())),
+		lan:     s.node.inLAN(how.addr.Addr()) || s.node.options.LAN && how.origin == discovery.LAN,
 		wake:    make(chan struct{}, 1),
 		chatter: rate.NewLimiter(chatterRate, chatterBurst),
 		pex:     rate.NewLimiter(rate.Every(pexEvery), pexBurst),
@@ -92,6 +92,9 @@ func (p *Peer) Name() string {
 	}
 	return p.addr.String()
 }
+
+// inLAN tells whether an address counts as one of the local network.
+func (n *Node) inLAN(host netip.Addr) bool { return n.options.LAN && !discovery.Public(host) }
 
 // LAN tells whether the peer was found by multicast or has a private address,
 // and the user lets that count.

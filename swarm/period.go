@@ -64,7 +64,7 @@ func (s *Swarm) over(p Period, begun, now time.Time, st Stats) bool {
 	return p.Time >= 0 && now.Sub(begun) >= p.Time ||
 		p.Idle > 0 && idle >= p.Idle ||
 		p.Ratio > 0 && float64(st.Uploaded) >= p.Ratio*size ||
-		!s.node.mayShare()
+		s.unshared()
 }
 
 // Uploaded is how many bytes of blocks were sent to peers, as they travelled.

@@ -106,16 +106,11 @@ func (s *Swarm) announce(ctx context.Context, d *dht.DHT) {
 	case <-ctx.Done():
 		return
 	}
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	s.running.Go(func() {
-		select {
-		case <-s.node.exhausted:
-			stop()
-		case <-ctx.Done():
+	s.node.whileRuled(ctx, false, func(ctx context.Context, may bool) {
+		if may {
+			d.Announce(ctx, s.keys.Infohash, s.node.Port())
 		}
 	})
-	d.Announce(ctx, s.keys.Infohash, s.node.Port())
 }
 
 // bootstrap tells the DHT of the nodes that the manifest names.
@@ -127,15 +122,18 @@ func (s *Swarm) bootstrap(ctx context.Context, d *dht.DHT) {
 	}
 }
 
-// seekLAN says hello on the local network, and takes in who answers.
+// seekLAN says hello on the local network, and takes in who answers. It says where
+// we listen while we share.
 func (s *Swarm) seekLAN(ctx context.Context, l *lan.LAN) {
-	port := s.node.Port()
-	if !s.serves {
-		port = 0
-	}
-	for addr := range l.Peers(ctx, s.keys.LAN, port) {
-		s.found(discovery.LAN, addr)
-	}
+	s.node.whileRuled(ctx, true, func(ctx context.Context, may bool) {
+		port := s.node.Port()
+		if !s.serves || !may {
+			port = 0
+		}
+		for addr := range l.Peers(ctx, s.keys.LAN, port) {
+			s.found(discovery.LAN, addr)
+		}
+	})
 }
 
 // resolve takes in first contacts, and looks their names up again now and then.

@@ -105,10 +105,10 @@ func (p *Peer) write() error {
 // greet sends what comes first on each connection.
 func (p *Peer) greet() error {
 	s := p.swarm
-	hello := wire.Hello{Window: window, Serves: s.shares(), Client: s.node.options.Client}
+	hello := wire.Hello{Window: window, Serves: s.shares(p.lan), Client: s.node.options.Client}
 	p.told = told{peers: make(map[netip.AddrPort]struct{})}
 	p.told.pieces = s.pieceNews.Load()
-	p.told.have, _ = s.shown()
+	p.told.have, _ = s.shown(p.lan)
 	p.told.fetching = bitset.New(uint(s.pieces))
 	frames := hello.Append(nil)
 	frames = wire.Bitfield{Have: p.told.have}.Append(frames)
@@ -143,7 +143,7 @@ func (p *Peer) tellPieces(frames []byte) []byte {
 		return frames
 	}
 	p.told.pieces = latest
-	have, fetching := p.swarm.shown()
+	have, fetching := p.swarm.shown(p.lan)
 	frames = wire.Have{Pieces: missing(p.told.have, have)}.Append(frames)
 	p.told.fetching.InPlaceDifference(have) // HAVE has ended those
 	frames = wire.Fetching{Pieces: missing(p.told.fetching, fetching)}.Append(frames)

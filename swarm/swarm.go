@@ -30,6 +30,7 @@ type Swarm struct {
 	contacts []string // the user's, HOST:PORT
 	open     bool     // the publisher lets peers find each other, and whoever has it serve it
 	serves   bool     // so we do: the user lets us too, or wants just that
+	local    bool     // some of those who come may be in the local network
 
 	news    chan struct{} // capacity 1: see News
 	dirty   chan struct{} // capacity 1: neighbours are to be told something
@@ -80,6 +81,7 @@ func newSwarm(n *Node, c Content) *Swarm {
 		book:     discovery.NewBook(n.options.DHTPrivate, nil),
 	}
 	s.serves = n.options.Share && (s.open || n.options.Stay)
+	s.local = n.options.LAN && s.allows(verify.DiscoveryLAN)
 	s.prove = sync.OnceFunc(func() { close(s.proven) })
 	s.leave = sync.OnceFunc(func() { close(s.leaving) })
 	if c.Have != nil {
@@ -174,11 +176,14 @@ func (s *Swarm) content() wire.Content {
 	return wire.Content{PSK: s.keys.PSK, Pieces: s.pieces}
 }
 
-// shares tells whether requests are answered.
-func (s *Swarm) shares() bool { return s.welcomes() && !s.paused.Load() }
+// shares tells whether requests are answered that come from the local network, or
+// from the Internet.
+func (s *Swarm) shares(lan bool) bool {
+	return s.welcomes() && !s.paused.Load() && s.node.mayShare(lan)
+}
 
-// welcomes tells whether peers may come who want something.
-func (s *Swarm) welcomes() bool { return s.serves && s.node.mayShare() }
+// welcomes tells whether peers may come who want something, now or later.
+func (s *Swarm) welcomes() bool { return s.serves && s.node.options.Share && !s.node.done() }
 
 // has tells whether a piece can be served.
 func (s *Swarm) has(piece int) bool {
@@ -187,10 +192,10 @@ func (s *Swarm) has(piece int) bool {
 	return s.have.Test(uint(piece))
 }
 
-// shown returns what neighbours are told that we have and are getting from
-// mirrors: nothing, if they cannot get it from us.
-func (s *Swarm) shown() (have, fetching *bitset.BitSet) {
-	if !s.shares() {
+// shown returns what neighbours, in the local network or not, are told that we
+// have and are getting from mirrors: nothing, if they cannot get it from us.
+func (s *Swarm) shown(lan bool) (have, fetching *bitset.BitSet) {
+	if !s.shares(lan) {
 		return bitset.New(uint(s.pieces)), bitset.New(uint(s.pieces))
 	}
 	s.mu.Lock()

@@ -48,7 +48,7 @@ func (p *Peer) takeRequest(r wire.Request) error {
 // refusal is why a request cannot be answered, or 0.
 func (p *Peer) refusal(r wire.Request) wire.RejectReason {
 	switch s := p.swarm; {
-	case !s.shares():
+	case !s.shares(p.lan):
 		return wire.RejectUnshared
 	case !s.has(r.Piece), r.Offset+r.Length > s.manifest.Span(r.Piece).Size:
 		return wire.RejectMissing
@@ -143,11 +143,11 @@ func (p *Peer) serve() (more bool, err error) {
 // send reads a run from our disk and sends it. It returns the bytes that travel.
 func (p *Peer) send(r run) (sent int, err error) {
 	s := p.swarm
-	if !s.shares() || !s.node.spend(r.size) {
+	if !s.shares(p.lan) || !s.node.spend(r.size, p.lan) {
 		return 0, p.reject(r, wire.RejectUnshared)
 	}
 	defer func() {
-		s.node.unspend(r.size - sent)
+		s.node.unspend(r.size-sent, p.lan)
 		s.uploaded.Add(int64(sent))
 		if p.lan {
 			s.toLAN.Add(int64(sent))
