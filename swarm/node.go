@@ -33,8 +33,8 @@ type Node struct {
 
 	mu      sync.Mutex
 	ruled   chan struct{} // closed and replaced when mayShare may have changed
-	waiting []*Swarm // joined and not yet started
-	swarms  []*Swarm // running
+	waiting []*Swarm      // joined and not yet started
+	swarms  []*Swarm      // running
 	ended   bool
 
 	// Both are made by Run for the first content that may use them.

@@ -30,7 +30,7 @@ type Swarm struct {
 	contacts []string // the user's, HOST:PORT
 	open     bool     // the publisher lets peers find each other, and whoever has it serve it
 	serves   bool     // so we do: the user lets us too, or wants just that
-	local    bool     // some of those who come may be in the local network
+	local    bool     // those who come may well be in the local network
 
 	news    chan struct{} // capacity 1: see News
 	dirty   chan struct{} // capacity 1: neighbours are to be told something
@@ -81,7 +81,7 @@ func newSwarm(n *Node, c Content) *Swarm {
 		book:     discovery.NewBook(n.options.DHTPrivate, nil),
 	}
 	s.serves = n.options.Share && (s.open || n.options.Stay)
-	s.local = n.options.LAN && s.allows(verify.DiscoveryLAN)
+	s.local = n.options.LAN && (s.allows(verify.DiscoveryLAN) || n.options.DHTPrivate)
 	s.prove = sync.OnceFunc(func() { close(s.proven) })
 	s.leave = sync.OnceFunc(func() { close(s.leaving) })
 	if c.Have != nil {

@@ -58,7 +58,7 @@ func metered(ctx context.Context, socket string) bool {
 	if err != nil {
 		return false
 	}
-	defer bus.Close()
+	defer func() { _ = bus.Close() }()
 	if bus.Auth([]dbus.Auth{dbus.AuthExternal(strconv.Itoa(os.Getuid()))}) != nil || bus.Hello() != nil {
 		return false
 	}
