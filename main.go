@@ -35,6 +35,7 @@ import (
 	"github.com/shoal-dl/shoal/fetch/report"
 	"github.com/shoal-dl/shoal/resume"
 	"github.com/shoal-dl/shoal/swarm"
+	"github.com/shoal-dl/shoal/swarm/quota"
 	"github.com/shoal-dl/shoal/verify"
 )
 
@@ -795,6 +796,7 @@ type sharing struct {
 	stay    bool          // as a seed does
 	desk    *control.Desk // what other processes of the user see of this one
 
+	quota   *quota.Keeper
 	node    *swarm.Node
 	running sync.WaitGroup
 	stop    context.CancelFunc
@@ -885,6 +887,12 @@ func (sh *sharing) announce(m *verify.Manifest) {
 	if sh.MaxUpload > 0 {
 		long += ", and never more than " + report.Bytes(sh.MaxUpload)
 	}
+	if sh.MonthlyUpload > 0 {
+		long += ", at most " + report.Bytes(sh.MonthlyUpload) + " a month over the Internet"
+	}
+	if len(sh.QuietHours) > 0 {
+		long += ", not " + report.Hours(sh.QuietHours)
+	}
 	sh.report.Note("sharing " + m.Name + " with peers " + long + "; " + off)
 }
 
@@ -893,11 +901,16 @@ func (sh *sharing) up() error {
 	if sh.node != nil {
 		return nil
 	}
+	cache := filepath.Join(xdg.CacheHome, "shoal")
+	keeper := quota.New(quota.Options{
+		Rules: quota.Rules{Monthly: sh.MonthlyUpload, Quiet: sh.QuietHours, Anyway: sh.ShareAnyway},
+		File:  filepath.Join(cache, "uploads"), Probes: quota.System(sh.getenv), Verbose: sh.report.Verbosef,
+	})
 	node, err := swarm.New(swarm.Options{
 		Listen: sh.Listen, Share: !sh.NoShare, DHT: !sh.NoDHT, LAN: !sh.NoLAN,
 		DHTBootstrap: sh.Bootstrap, DHTPrivate: sh.DHTPrivate, Stay: sh.stay, Peers: sh.Peers, Timeout: sh.timeout,
-		LimitUp: sh.limitUp, LimitDown: sh.down,
-		Cache: filepath.Join(xdg.CacheHome, "shoal"), Client: "shoal " + version, Verbose: sh.report.Verbosef,
+		LimitUp: sh.limitUp, LimitDown: sh.down, Quota: keeper, Sharing: sh.ruled,
+		Cache: cache, Client: "shoal " + version, Verbose: sh.report.Verbosef,
 	})
 	if err != nil {
 		return err
@@ -907,13 +920,19 @@ func (sh *sharing) up() error {
 		sh.report.Verbosef("listening at port %d", port)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	sh.node, sh.stop = node, stop
+	sh.quota, sh.node, sh.stop = keeper, node, stop
 	sh.running.Go(func() {
 		if err := node.Run(ctx); err != nil && ctx.Err() == nil {
 			sh.report.Warn("peers: " + err.Error())
 		}
 	})
 	return nil
+}
+
+// ruled says what the user's rules have changed.
+func (sh *sharing) ruled(v quota.Verdict) {
+	v.LAN = v.LAN || v.Reason != "" && sh.NoLAN // nobody counts as local
+	sh.report.Sharing(report.Rule(v), sh.MonthlyUpload)
 }
 
 // keep leaves a content to be served; g is nil if the desk knows it.
@@ -951,6 +970,7 @@ func (sh *sharing) period() swarm.Period {
 func (sh *sharing) close() {
 	sh.stop()
 	sh.running.Wait()
+	sh.quota.Close()
 	for _, k := range sh.kept {
 		_ = k.file.Close() // the content is in place
 	}

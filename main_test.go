@@ -66,6 +66,7 @@ func runScripts(t *testing.T, dir string) {
 			e.Setenv("XDG_CACHE_HOME", filepath.Join(e.WorkDir, "cache"))
 			e.Setenv("TMPDIR", e.WorkDir)
 			e.Setenv("XDG_RUNTIME_DIR", filepath.Join(e.WorkDir, "run"))
+			e.Setenv("SHOAL_SHARE_ANYWAY", "true") // whatever machine this is
 			e.Values["mirrors"] = map[string]*faulty.Mirror{}
 			e.Values["dht"] = new(*dhttest.Network)
 			e.Values["running"] = map[string]*background{}
@@ -77,7 +78,7 @@ func runScripts(t *testing.T, dir string) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": code, "gen": gen, "serve": serve, "stopat": stopAt, "events": events, "flip": flip,
 			"dht": privateDHT, "asked": asked, "announced": announced, "start": start, "await": await, "end": end, "pid": pid, "brought": brought,
-			"onlyto": onlyTo, "named": named, "nginx": nginx,
+			"onlyto": onlyTo, "hours": hours, "named": named, "nginx": nginx,
 		},
 	})
 }
@@ -224,7 +225,9 @@ func shoalIn(ts *testscript.TestScript, args ...string) *exec.Cmd {
 	cmd := shoal(args...)
 	cmd.Dir = ts.MkAbs(".")
 	cmd.Env = os.Environ()
-	for _, key := range []string{"XDG_CONFIG_HOME", "XDG_CACHE_HOME", "TMPDIR", "XDG_RUNTIME_DIR"} {
+	for _, key := range []string{
+		"XDG_CONFIG_HOME", "XDG_CACHE_HOME", "TMPDIR", "XDG_RUNTIME_DIR", "SHOAL_SHARE_ANYWAY", "SHOAL_MONTHLY_UPLOAD",
+	} {
 		cmd.Env = append(cmd.Env, key+"="+ts.Getenv(key))
 	}
 	return cmd
@@ -440,6 +443,13 @@ func brought(ts *testscript.TestScript, _ bool, args []string) {
 		return
 	}
 	ts.Fatalf("%s is not complete", args[0])
+}
+
+// hours makes $NOW a span of the day with this moment in it, and $LATER one without.
+func hours(ts *testscript.TestScript, _ bool, _ []string) {
+	after := func(hours time.Duration) string { return time.Now().Add(hours * time.Hour).Format("15:04") }
+	ts.Setenv("NOW", after(-1)+"-"+after(1))
+	ts.Setenv("LATER", after(1)+"-"+after(2))
 }
 
 // sentTo is whom packets went to in a trace of strace.

@@ -17,7 +17,7 @@ _shoal() {
 	local server='--header --user-agent --netrc --proxy --cacert --cert --key --insecure --timeout'
 	local transfer="$server --mirror --connections --retries --limit-down --deadline"
 	local serving='--peer --no-dht --no-lan --seed-time --seed-idle --seed-ratio
-		--limit-up --max-upload --listen --dht-bootstrap --dht-private'
+		--limit-up --max-upload --monthly-upload --quiet-hours --share-anyway --listen --dht-bootstrap --dht-private'
 	local swarm="$serving --prefer --no-share --http-only"
 	local flags=''
 	case $verb in

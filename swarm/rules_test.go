@@ -42,7 +42,7 @@ func TestMonth(t *testing.T) {
 			s := w.node(m, Options{Share: true, Stay: true, Quota: k, Sharing: func(v quota.Verdict) { said <- v }}).Join(c.seed())
 			_, l := w.leech(c, Options{}, m)
 			_, err := bring(t.Context(), firstPeer(t, l), lease(upTo(c.NumPieces())...))
-			s.Serve(t.Context(), Period{Time: -1}, func(time.Time, Stats) {}) // it ends, for it is in vain
+			s.Serve(t.Context(), func() Period { return Period{Time: -1} }, func(time.Time, Stats) {}) // it ends, for it is in vain
 			return s, err
 		}
 		s, err := run()
@@ -108,7 +108,7 @@ func TestRulesCutUploads(t *testing.T) {
 		served := make(chan time.Duration, 1)
 		begun := time.Now()
 		go func() {
-			s.Serve(t.Context(), Period{Time: time.Hour}, func(time.Time, Stats) {})
+			s.Serve(t.Context(), func() Period { return Period{Time: time.Hour} }, func(time.Time, Stats) {})
 			served <- time.Since(begun)
 		}()
 		got, err := bring(t.Context(), firstPeer(t, l), lease(upTo(c.NumPieces())...))

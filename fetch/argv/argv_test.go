@@ -74,7 +74,7 @@ func TestValues(t *testing.T) {
 		},
 		Swarm: Swarm{
 			Peers: []string{"[::1]:7411"}, Prefer: "speed", HTTPOnly: true,
-			SeedIdle: 10 * time.Second, SeedRatio: 1, Listen: ":0",
+			SeedIdle: 10 * time.Second, SeedRatio: 1, MonthlyUpload: 20 << 30, Listen: ":0",
 		},
 		Manifests: []string{"m.shoal", "-"}, Output: "-dir",
 	}
@@ -137,7 +137,7 @@ func TestSeed(t *testing.T) {
 		"seed m.shoal --seed-time 1h --seed-idle 90 --trust":   {SeedTime: time.Hour, SeedIdle: 90 * time.Second},
 		"seed m.shoal --seed-ratio 2 --max-upload 1G --no-lan": {SeedTime: -1, SeedRatio: 2, MaxUpload: 1 << 30, NoLAN: true},
 	} {
-		want.Listen = ":0"
+		want.Listen, want.MonthlyUpload = ":0", 20<<30
 		s := mustParse[*Seed](t, strings.Fields(line)...)
 		s.Origins = nil
 		if !reflect.DeepEqual(s.Swarm, want) || s.Trusted != strings.Contains(line, "--trust") {
@@ -189,6 +189,9 @@ func TestUsageErrors(t *testing.T) {
 		{"fetch http://h/m --connections 0", "want a whole number from 1 on", ""},
 		{"fetch http://h/m --retries -1", "want a whole number from 0 on", ""},
 		{"fetch http://h/m --seed-ratio -1", "want a number", ""},
+		{"fetch http://h/m --monthly-upload much", "want a size", ""},
+		{"fetch http://h/m --quiet-hours 9", "want hours such as 9-18", ""},
+		{"seed m.shoal --quiet-hours 9-25", "want hours such as 9-18", ""},
 		{"fetch http://h/m --prefer me", "want one of auto, speed, peers", ""},
 		{"fetch http://h/m --id b3:12", "want b3: and 64 hex digits", ""},
 		{"fetch http://h/m --pubkey nofile", "want a minisign public key", ""},

@@ -46,8 +46,11 @@ type Swarm struct {
 	NoShare, NoDHT, NoLAN, HTTPOnly bool
 	SeedTime, SeedIdle              time.Duration
 	SeedRatio                       float64
-	LimitUp                         int64 // bytes a second; 0 = none
-	MaxUpload                       int64 // bytes; 0 = none
+	LimitUp                         int64    // bytes a second; 0 = none
+	MaxUpload                       int64    // bytes; 0 = none
+	MonthlyUpload                   int64    // bytes to the Internet in a calendar month, over all runs; 0 = no limit
+	QuietHours                      [][2]int // spans without uploads, in minutes since midnight; the second may be before the first
+	ShareAnyway                     bool     // on battery and on a metered connection
 	Listen                          string
 	Bootstrap                       []string // HOST:PORT of first DHT nodes
 	DHTPrivate                      bool
