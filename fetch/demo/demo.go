@@ -109,7 +109,7 @@ func (s *show) fetch(ctx context.Context) error {
 	for i, at := range s.ports {
 		a, err := s.cast.start(ctx, fmt.Sprintf("seed-%d", i+1), func(event) {},
 			"seed", s.stage.manifest, s.stage.content, "--json", "--verbose", "--no-lan", "--dht-private",
-			"--listen", at, "--limit-up", strconv.Itoa(peerRate))
+			"--listen", at, "--limit-up", strconv.Itoa(peerRate), "--share-anyway")
 		if err != nil {
 			return err
 		}
