@@ -18,6 +18,7 @@ const (
 	unknownPace = 64 << 10               // bytes a second of a source, as long as none is known
 	raceWorth   = time.Second            // what a peer may take before its work is done again elsewhere
 	trust       = 500 * time.Millisecond // how long a new lease is taken to run as its source did before
+	silentTurn  = 3 * time.Second        // how long a peer may bring nothing at least, who serves many in turns
 	noticeable  = 100 * time.Millisecond // a gain worth cutting another source's request short for
 )
 
@@ -59,6 +60,8 @@ type party struct {
 	open    int           // claims it holds
 	last    int           // where its last claim ended: asking on from there keeps its requests long
 	given   int64         // bytes of its last lease
+	heard   time.Duration // when bytes last came
+	longest time.Duration // silence that ended with bytes: a busy peer serves in turns
 	latency time.Duration // from asking to the first byte, lately
 	shared  float64       // bytes received, each divided by the claims open at the time
 	each    meter         // of shared: the rate of one of its connections, while it has any
@@ -303,6 +306,10 @@ func (l *ledger) take(piece int) {
 func (l *ledger) sample(c *claim, now time.Duration, received int64, latency time.Duration) {
 	if c.received == 0 && received > 0 {
 		c.by.latency = latency
+	}
+	if received > c.received {
+		c.by.longest = max(c.by.longest, c.silence(now))
+		c.by.heard = now
 	}
 	c.by.shared += float64(received-c.received) / float64(c.by.open)
 	c.by.host.received += received - c.received

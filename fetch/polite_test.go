@@ -76,7 +76,7 @@ func TestMirrorLeavesWhatFallsToOthers(t *testing.T) {
 	owners := "BB.C"
 	b.crowd(owners)
 	m := b.add("M")
-	b.addPeer("B", owners, "m...")
+	b.addPeer("B", owners, "m#..")
 	c := b.addPeer("C", owners, "....")
 	b.ask(m)
 	b.looks("..A.") // ours, before what falls to C, who uses no mirror as far as we see

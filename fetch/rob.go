@@ -20,7 +20,7 @@ func (l *ledger) rob(p *party, now time.Duration) *claim {
 	tail, bytes := l.tail(victim, int64(budget), p)
 	race := len(victim.rest) == 1
 	if race && p.has(victim.rest[0]) {
-		tail, bytes = victim.rest, victim.bytes
+		tail, bytes = slices.Clone(victim.rest), victim.bytes
 	}
 	mine := p.latency.Seconds() + float64(bytes)/pace
 	saved := min(eta-mine, float64(bytes)/max(speed, 1))
@@ -35,7 +35,7 @@ func (l *ledger) rob(p *party, now time.Duration) *claim {
 	} else {
 		victim.cut(tail, bytes)
 	}
-	c := l.claim(p, slices.Clone(tail), now)
+	c := l.claim(p, tail, now)
 	c.race = race
 	return c
 }
@@ -75,7 +75,7 @@ func (c *claim) cut(pieces []int, bytes int64) {
 func (l *ledger) mayRob(p *party, pace float64, c *claim, now time.Duration) bool {
 	hangs := func(c *claim) bool {
 		if c.by.have != nil {
-			return l.speed(c, now) < pace/16 // peers serve many, and in turns
+			return c.silence(now) > max(silentTurn, 2*c.by.longest)
 		}
 		return l.speed(c, now) < pace/4
 	}
@@ -84,7 +84,7 @@ func (l *ledger) mayRob(p *party, pace float64, c *claim, now time.Duration) boo
 		return false
 	case p.have == nil && c.by.have != nil && l.spared():
 		return false
-	case l.crowded(1) && l.free > 0 && !hangs(c):
+	case l.crowded(1) && (l.free > 0 || c.by.have != nil && p.have != nil) && !hangs(c):
 		return false // in a crowd an idle source is no sign of the end
 	case c.by.host == p.host:
 		return len(c.rest) > 1 && hangs(c)
@@ -109,4 +109,10 @@ func (l *ledger) last(now time.Duration, ok func(*claim) bool) (victim *claim, e
 		}
 	}
 	return victim, eta
+}
+
+// silence is how long the source of a claim has brought nothing: of a peer, who
+// brings one claim after the other, nothing at all.
+func (c *claim) silence(now time.Duration) time.Duration {
+	return now - max(c.by.heard, c.began)
 }
