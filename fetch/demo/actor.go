@@ -117,6 +117,7 @@ func (t *troupe) start(ctx context.Context, name string, hear func(event), args 
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
+	t.detail("%s: $ shoal %s", name, strings.Join(args, " "))
 	a.began = time.Now()
 	if err := a.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)

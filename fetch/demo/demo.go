@@ -108,8 +108,9 @@ func (s *show) fetch(ctx context.Context) error {
 	var seeds []*actor
 	for i, at := range s.ports {
 		a, err := s.cast.start(ctx, fmt.Sprintf("seed-%d", i+1), func(event) {},
+			// The idle time ends one whose demo is gone, where nothing else does.
 			"seed", s.stage.manifest, s.stage.content, "--json", "--verbose", "--no-lan", "--dht-private",
-			"--listen", at, "--limit-up", strconv.Itoa(peerRate), "--share-anyway")
+			"--seed-idle", "1m", "--listen", at, "--limit-up", strconv.Itoa(peerRate), "--share-anyway")
 		if err != nil {
 			return err
 		}
@@ -172,7 +173,7 @@ func (s *show) fetchHalf(ctx context.Context) error {
 		return cmp.Or(a.wait(ctx), error(&Failure{Actor: a.name, Code: 1, Text: "it was over before it could be killed"}))
 	}
 	s.together = time.Since(a.began)
-	s.Step("kill", fmt.Sprintf("killed with SIGKILL, %s of %s are there", report.Bytes(s.killed), report.Bytes(s.stage.size)))
+	s.Step("kill", fmt.Sprintf("killed without a warning, with %s of %s there", report.Bytes(s.killed), report.Bytes(s.stage.size)))
 	return nil
 }
 

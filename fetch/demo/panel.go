@@ -23,8 +23,11 @@ var colors = map[byte]report.Color{
 func (b *books) draw(p report.Pen) []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	lines := []string{"", fmt.Sprintf("%s  %s of %s  %s/s", p.Bar(fmt.Sprintf("%-5s", b.label), b.done, b.size, barWidth),
-		report.Bytes(b.done), report.Bytes(b.size), report.Bytes(b.rate)), ""}
+	head := fmt.Sprintf("%s  %s of %s", p.Bar(fmt.Sprintf("%-5s", b.label), b.done, b.size, barWidth), report.Bytes(b.done), report.Bytes(b.size))
+	if b.rate > 0 {
+		head += "  " + report.Bytes(b.rate) + "/s"
+	}
+	lines := []string{"", head, ""}
 	for _, s := range b.sources {
 		cells := strings.Repeat("=", int(s.bytes*barWidth/max(b.size, 1)))
 		line := fmt.Sprintf("%c  %-12s  %-15s  %10s", s.mark, s.what, s.at, report.Bytes(s.bytes))
