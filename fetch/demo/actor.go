@@ -106,7 +106,7 @@ func (t *troupe) start(ctx context.Context, name string, hear func(event), args 
 		return nil, err
 	}
 	a := &actor{name: name, started: make(chan struct{}), ended: make(chan struct{})}
-	a.said.detail = func(line string) { t.detail("%s: %s", name, line) }
+	a.said.detail = func(line string) { t.detail("%s: %s", name, strings.TrimPrefix(line, "shoal: ")) }
 	a.cmd = exec.CommandContext(ctx, t.program, args...)
 	a.cmd.Args[0], a.cmd.Dir, a.cmd.Env = "shoal", t.dir, env
 	a.cmd.Stderr = &a.said
