@@ -586,6 +586,9 @@ func (s *session) seed(ctx context.Context, o *argv.Seed) error {
 	return s.online(ctx, o.HTTP, func(ctx context.Context, c *fetch.Client) error {
 		with := s.sharing("seed", c, o.HTTP, o.Swarm)
 		defer with.close()
+		if err := with.metrics(ctx, o.Metrics); err != nil {
+			return err
+		}
 		err := s.each(len(o.Manifests), func(i int) error {
 			r, err := s.manifest(ctx, c, o.Manifests[i], o.Trust)
 			if err != nil {
@@ -802,7 +805,8 @@ type sharing struct {
 	stop    context.CancelFunc
 	kept    []kept
 
-	answering sync.WaitGroup
+	answering sync.WaitGroup  // what other processes ask
+	reachable context.Context // for as long as that goes on
 	hangUp    context.CancelFunc
 }
 
@@ -815,18 +819,32 @@ type kept struct {
 }
 
 func (s *session) sharing(verb string, c *fetch.Client, h argv.HTTP, o argv.Swarm) *sharing {
-	ctx, hangUp := context.WithCancel(context.Background())
 	sh := &sharing{session: s, Swarm: o, timeout: h.Timeout, down: c.Limit(), limitUp: fetch.NewLimit(o.LimitUp), stay: verb == "seed",
-		stop: func() {}, hangUp: hangUp}
+		stop: func() {}}
+	sh.reachable, sh.hangUp = context.WithCancel(context.Background())
 	sh.desk = control.NewDesk(control.Options{
 		Verb: verb, Limits: argv.NewLive(h, o, sh.stay), Origins: o.Origins, Down: sh.down, Up: sh.limitUp, Stop: s.stop,
 	})
 	sh.answering.Go(func() {
-		if err := control.Run(ctx, control.Folders(s.getenv), sh.desk); err != nil {
+		if err := control.Run(sh.reachable, control.Folders(s.getenv), sh.desk); err != nil {
 			s.report.Verbosef("shoal status will not show this: %v", err)
 		}
 	})
 	return sh
+}
+
+// metrics serves them at HOST:PORT, if there is to be such a place.
+func (sh *sharing) metrics(ctx context.Context, at string) error {
+	if at == "" {
+		return nil
+	}
+	l, err := control.ListenMetrics(ctx, at)
+	if err != nil {
+		return fmt.Errorf("serve metrics: %w", err)
+	}
+	sh.report.Verbosef("metrics are at http://%v/metrics", l.Addr())
+	sh.answering.Go(func() { sh.desk.ServeMetrics(sh.reachable, l) })
+	return nil
 }
 
 // enter makes a download visible to shoal status.

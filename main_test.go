@@ -8,8 +8,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -77,7 +79,7 @@ func runScripts(t *testing.T, dir string) {
 		UpdateScripts:       os.Getenv("SHOAL_UPDATE_SCRIPTS") != "", // rewrites golden parts
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": code, "gen": gen, "serve": serve, "stopat": stopAt, "events": events, "flip": flip,
-			"dht": privateDHT, "asked": asked, "announced": announced, "start": start, "await": await, "end": end, "pid": pid, "brought": brought,
+			"dht": privateDHT, "asked": asked, "announced": announced, "start": start, "await": await, "end": end, "pid": pid, "get": get, "brought": brought,
 			"onlyto": onlyTo, "hours": hours, "named": named, "nginx": nginx,
 		},
 	})
@@ -388,6 +390,16 @@ func await(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Fatalf("%s does not say %s:\n%s%s", args[0], want, out, err)
 		}
 	}
+}
+
+// get URL FILE fetches what is there into a file.
+func get(ts *testscript.TestScript, _ bool, args []string) {
+	resp, err := http.Get(args[0])
+	ts.Check(err)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), text, 0o600))
 }
 
 // pid NAME makes $NAME the number of the process of a shoal.

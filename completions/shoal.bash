@@ -26,7 +26,7 @@ _shoal() {
 			;;
 		resume) flags="--list --overwrite --recheck --on-complete $transfer $swarm $look" ;;
 		verify) flags="--repair $trust $transfer $swarm $look" ;;
-		seed) flags="--trust --recheck $trust $server $serving $look" ;;
+		seed) flags="--metrics --trust --recheck $trust $server $serving $look" ;;
 		create)
 			flags="--output --overwrite --mirror --peer --bootstrap --discovery --name --comment --piece-size
 				--salt --modified --zstd --sign $look"

@@ -106,7 +106,7 @@ _shoal() {
 						'1:manifest:_files -g "*.shoal"' '2:path:_files'
 					;;
 				seed)
-					_arguments '--trust[do not hash it first]' '--recheck[hash it in any case]' $trust $server $serving $look '*:manifest or path:_files'
+					_arguments '--metrics=[address to serve metrics at]:HOST\:PORT' '--trust[do not hash it first]' '--recheck[hash it in any case]' $trust $server $serving $look '*:manifest or path:_files'
 					;;
 				create)
 					_arguments $output $overwrite '*--mirror=[URL of a mirror]:url' \

@@ -37,6 +37,7 @@ type liveLimit struct {
 	key string
 	set func(string) error
 	get func() string // "" when there is no such limit
+	num func() float64
 }
 
 func (l *Live) limits() []liveLimit {
@@ -58,7 +59,7 @@ func (l *Live) limits() []liveLimit {
 	}
 }
 
-func liveOf[T any](key string, to *T, parse func(string) (T, error), text func(T) string) liveLimit {
+func liveOf[T int | int64 | time.Duration | float64](key string, to *T, parse func(string) (T, error), text func(T) string) liveLimit {
 	return liveLimit{
 		key: key,
 		set: func(s string) error {
@@ -69,7 +70,16 @@ func liveOf[T any](key string, to *T, parse func(string) (T, error), text func(T
 			return err
 		},
 		get: func() string { return text(*to) },
+		num: func() float64 { return number(*to) },
 	}
+}
+
+// number is a limit in bytes, bytes a second, seconds or just so many.
+func number[T int | int64 | time.Duration | float64](v T) float64 {
+	if d, ok := any(v).(time.Duration); ok {
+		return d.Seconds()
+	}
+	return float64(v)
 }
 
 // unless0 is text, or nothing for the zero value.
@@ -97,6 +107,16 @@ func (l *Live) Get(key string) string {
 		}
 	}
 	return ""
+}
+
+// Number is a limit in bytes, bytes a second or seconds; 0 when there is none.
+func (l *Live) Number(key string) float64 {
+	for _, limit := range l.limits() {
+		if limit.key == key {
+			return limit.num()
+		}
+	}
+	return 0
 }
 
 // Set changes a limit. Its error is a *UsageError.

@@ -78,6 +78,7 @@ type Seed struct {
 	Manifests []string
 	Path      string // of the content, or of the folder it lies in; empty = the current folder
 	Trusted   bool   // offer what is there without hashing it first
+	Metrics   string // HOST:PORT to serve metrics at; empty = nowhere
 	Recheck   bool   // hash it even if it has been proven and looks untouched
 }
 

@@ -100,6 +100,7 @@ func seedVerb(got *Command) *cli.Command {
 			&cli.BoolFlag{Name: "trust", Usage: "offer what is there without hashing it first", Destination: &o.Trusted},
 			&cli.BoolFlag{Name: "recheck", Usage: "hash it even if it has been proven and looks untouched", Destination: &o.Recheck},
 			listOf("peer", &o.Peers, isHostPort, "tell the peer at `HOST:PORT` of us"),
+			flagOf("metrics", &o.Metrics, parseListen, "", "serve metrics for Prometheus at `HOST:PORT`, on loopback if no host is given"),
 		}, o.serving("", "", ""), o.Trust.flags(), o.server(), o.Look.flags()),
 		Action: operands(1, -1, func(args []string) error {
 			o.Manifests = args

@@ -80,6 +80,7 @@ type Transfer struct {
 	State       State      `json:"state"`
 	Size        int64      `json:"size"`
 	Done        int64      `json:"done"`
+	Pieces      int        `json:"pieces"`
 	Down        float64    `json:"down"`
 	Up          float64    `json:"up"`
 	FromMirrors int64      `json:"from_mirrors"`

@@ -153,6 +153,7 @@ func (e *Entry) status(now time.Time, limits argv.Live, origins argv.Origins) Tr
 	defer e.mu.Unlock()
 	t := Transfer{
 		ID: e.manifest.ID().String(), Name: e.manifest.Name, Path: e.path, State: e.state, Size: e.manifest.Size(),
+		Pieces:  e.manifest.NumPieces(),
 		Sources: []Source{},
 	}
 	if e.paused {
