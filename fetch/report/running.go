@@ -141,27 +141,29 @@ func picture(all []control.Process, cols int, now time.Time) (lines []string) {
 func field(label, text string) string { return fmt.Sprintf("  %-9s %s", label, text) }
 
 func transferLines(p control.Process, t control.Transfer, cols int, now time.Time) []string {
-	head := []string{Safe(t.Name), string(t.State)}
+	head := string(t.State) + ", " + Bytes(t.Size)
 	if t.State != control.Seeding {
-		head = append(head, fmt.Sprintf("%d %% of %s", percent(t.Done, t.Size), Bytes(t.Size)))
-	} else {
-		head = append(head, Bytes(t.Size))
+		head = fmt.Sprintf("%s, %d %% of %s", t.State, percent(t.Done, t.Size), Bytes(t.Size))
 	}
-	head = append(head, "down "+speed(t.Down), "up "+speed(t.Up))
+	rates := "down " + speed(t.Down) + ", up " + speed(t.Up)
 	if left, known := eta(t.Size-t.Done, t.Down); known && t.State == control.Fetching {
-		head = append(head, span(left)+" left")
+		rates += ", " + span(left) + " left"
 	}
-	lines := []string{
-		strings.Join(head, "  "),
-		field("id", shortID(t.ID)+", process "+fmt.Sprintf("%d (%s)", p.PID, p.Verb)),
-		field("path", Safe(t.Path)),
-		field("from", amounts("mirrors", t.FromMirrors, "LAN", t.FromLAN, "peers", t.FromPeers-t.FromLAN, "disk", t.FromDisk, "wasted", t.Wasted)),
-		field("to", amounts("LAN", t.ToLAN, "peers", t.Uploaded-t.ToLAN)),
-	}
-	label := "shared"
-	for _, text := range wrap(shared(t, now), cols-len(field("", ""))) {
-		lines = append(lines, field(label, text))
-		label = ""
+	lines := []string{shorten(Safe(t.Name), max(cols-len(head)-2, leastLabel)) + "  " + head}
+	for _, f := range []struct{ label, text string }{
+		{"now", rates},
+		{"id", fmt.Sprintf("%s, process %d (%s)", shortID(t.ID), p.PID, p.Verb)},
+		{"path", Safe(t.Path)},
+		{"from", amounts("mirrors", t.FromMirrors, "LAN", t.FromLAN, "peers", t.FromPeers-t.FromLAN, "disk", t.FromDisk, "wasted", t.Wasted)},
+		{"to", amounts("LAN", t.ToLAN, "peers", t.Uploaded-t.ToLAN)},
+		{"shared", shared(t, now)},
+	} {
+		for i, text := range wrap(f.text, cols-len(field("", ""))) {
+			if i > 0 {
+				f.label = ""
+			}
+			lines = append(lines, field(f.label, text))
+		}
 	}
 	return append(lines, sourceLines(t.Sources, cols)...)
 }
@@ -225,7 +227,7 @@ func sourceLines(sources []control.Source, cols int) []string {
 	}
 	row := func(kind, name string, figures ...string) string {
 		text := fmt.Sprintf("  %-6s ", kind)
-		width := min(mostName, cols-len(text)-11*len(figures))
+		width := max(leastLabel, min(mostName, cols-len(text)-11*len(figures)))
 		text += fmt.Sprintf("%-*s", width, tail(name, width))
 		for _, f := range figures {
 			text += fmt.Sprintf(" %10s", f)
@@ -247,7 +249,7 @@ func sourceLines(sources []control.Source, cols int) []string {
 
 // tail is the last of a name, which tells most about it, in so many columns.
 func tail(name string, cols int) string {
-	if runes := []rune(name); len(runes) > max(cols, 3) {
+	if runes := []rune(name); len(runes) > cols {
 		return "..." + string(runes[len(runes)-cols+3:])
 	}
 	return name
