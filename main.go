@@ -823,7 +823,7 @@ func (s *session) sharing(verb string, c *fetch.Client, h argv.HTTP, o argv.Swar
 		stop: func() {}}
 	sh.reachable, sh.hangUp = context.WithCancel(context.Background())
 	sh.desk = control.NewDesk(control.Options{
-		Verb: verb, Limits: argv.NewLive(h, o, sh.stay), Origins: o.Origins, Down: sh.down, Up: sh.limitUp, Stop: s.stop,
+		Verb: verb, Limits: argv.NewLive(h, o, sh.stay), Fixed: o.Fixed(), Origins: o.Origins, Down: sh.down, Up: sh.limitUp, Stop: s.stop,
 	})
 	sh.answering.Go(func() {
 		if err := control.Run(sh.reachable, control.Folders(s.getenv), sh.desk); err != nil {

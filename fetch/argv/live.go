@@ -152,6 +152,36 @@ func parseSetting(word string) (Setting, error) {
 	return Setting{key, value}, l.Set(key, value)
 }
 
+// Fixed is the limits in force that cannot be changed while shoal runs.
+func (s *Swarm) Fixed() (all []Setting) {
+	var hours []string
+	for _, span := range s.QuietHours {
+		hours = append(hours, clockText(span[0])+"-"+clockText(span[1]))
+	}
+	for _, l := range []Setting{
+		{"monthly-upload", sizeText(s.MonthlyUpload)},
+		{"quiet-hours", strings.Join(hours, ",")},
+		{"share-anyway", unless0(s.ShareAnyway, "true")},
+		{"no-share", unless0(s.NoShare, "true")},
+		{"http-only", unless0(s.HTTPOnly, "true")},
+		{"no-dht", unless0(s.NoDHT, "true")},
+		{"no-lan", unless0(s.NoLAN, "true")},
+	} {
+		if l.Value != "" {
+			all = append(all, l)
+		}
+	}
+	return all
+}
+
+// clockText writes minutes since midnight as parseClock reads them.
+func clockText(minutes int) string {
+	if minutes%60 == 0 {
+		return strconv.Itoa(minutes / 60)
+	}
+	return fmt.Sprintf("%d:%02d", minutes/60, minutes%60)
+}
+
 // sizeText writes bytes as parseSize reads them, exactly.
 func sizeText(n int64) string {
 	unit := ""

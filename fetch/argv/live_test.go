@@ -2,6 +2,7 @@ package argv
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 )
@@ -60,5 +61,16 @@ func TestOrders(t *testing.T) {
 		if usage, ok := errors.AsType[*UsageError](err); !ok || usage.Hint == "" {
 			t.Errorf("%q: %v", args, err)
 		}
+	}
+}
+
+func TestFixed(t *testing.T) {
+	s := Swarm{MonthlyUpload: 20 << 30, QuietHours: [][2]int{{9 * 60, 18 * 60}, {22*60 + 30, 6 * 60}}, NoShare: true}
+	want := []Setting{{"monthly-upload", "20G"}, {"quiet-hours", "9-18,22:30-6"}, {"no-share", "true"}}
+	if got := s.Fixed(); !slices.Equal(got, want) {
+		t.Errorf("got %v", got)
+	}
+	if spans, err := parseHours(want[1].Value); err != nil || !slices.Equal(spans, s.QuietHours) {
+		t.Errorf("its hours are read as %v, %v", spans, err)
 	}
 }

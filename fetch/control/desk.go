@@ -19,6 +19,7 @@ import (
 type Options struct {
 	Verb     string
 	Limits   argv.Live
+	Fixed    []argv.Setting // more limits in force
 	Origins  argv.Origins
 	Down, Up *rate.Limiter // made by fetch.NewLimit; obey limit-down and limit-up
 	Stop     func()        // ends the process, as a signal does
@@ -160,8 +161,15 @@ func (d *Desk) status(entries []*Entry) *Process {
 			p.Limits = append(p.Limits, Limit{key, value, string(origins[key].From), origins[key].Where})
 		}
 	}
+	for _, f := range d.options.Fixed {
+		o := cmp.Or(d.options.Origins[f.Key], argv.Origin{From: argv.FromDefault})
+		p.Limits = append(p.Limits, Limit{f.Key, f.Value, string(o.From), o.Where})
+	}
 	now := time.Now()
 	for _, e := range entries {
+		if l, ok := e.published(); ok {
+			p.Limits = append(p.Limits, l)
+		}
 		p.Transfers = append(p.Transfers, e.status(now, limits, origins))
 	}
 	return p

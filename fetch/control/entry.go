@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"sync"
@@ -147,6 +148,16 @@ func (e *Entry) end() bool {
 	crowd.Leave()
 	return true
 }
+
+// published is how far the publisher lets peers find one another, if that is a
+// limit.
+func (e *Entry) published() (Limit, bool) {
+	ways := e.manifest.Discovery
+	return Limit{"discovery", cmp.Or(strings.Join(ways, ","), "none"), fromManifest, e.manifest.Name}, len(ways) < 2
+}
+
+// fromManifest is where a limit came from that the publisher has set.
+const fromManifest = "manifest"
 
 func (e *Entry) status(now time.Time, limits argv.Live, origins argv.Origins) Transfer {
 	e.mu.Lock()

@@ -258,7 +258,7 @@ func tail(name string, cols int) string {
 func limitLines(limits []control.Limit) (lines []string) {
 	label := "limits"
 	for _, l := range limits {
-		text := fmt.Sprintf("%-12s %-10s %s", Safe(l.Key), Safe(l.Value), Safe(strings.TrimSpace(l.Origin+" "+l.Where)))
+		text := fmt.Sprintf("%-14s %-10s %s", Safe(l.Key), Safe(l.Value), Safe(strings.TrimSpace(l.Origin+" "+l.Where)))
 		lines = append(lines, field(label, text))
 		label = ""
 	}

@@ -59,9 +59,9 @@ func TestPicture(t *testing.T) {
   mirror ...nux/debian-cd/debian.iso   10.0 MiB          -  500.0 MiB          -
   lan    192.168.1.4:7411               3.0 MiB    1.0 MiB   30.0 MiB    2.0 MiB
   peer   ...bc:def0:1234:5678]:40000    1.0 MiB          -   50.0 MiB   10.0 MiB
-  limits    limit-down   20M        set
-            connections  4          default
-            seed-time    1m         file /home/somebody/.config/shoal/config....
+  limits    limit-down     20M        set
+            connections    4          default
+            seed-time      1m         file /home/somebody/.config/shoal/confi...
 
 evil\x1b[2J; name  seeding, 2.9 KiB
   now       down 0 B/s, up 0 B/s
