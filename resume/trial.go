@@ -21,9 +21,9 @@ type Trial struct {
 
 // Bounds of a trial: it ends with the first one that it reaches.
 const (
-	trialBytes = 64 << 20
+	trialBytes = 16 << 20
 	trialTime  = time.Second
-	trialSync  = 4 << 20 // bytes between two syncs, and so what a slow disk has to take at least
+	trialSync  = 1 << 20 // bytes between two syncs, and so what a slow disk has to take at least
 )
 
 // Try writes to the disk on which content for path would lie, to see that it can
@@ -32,6 +32,9 @@ const (
 func Try(ctx context.Context, path string) (Trial, error) {
 	if i, err := os.Stat(path); err != nil || !i.IsDir() {
 		path = filepath.Dir(path)
+	}
+	if whole, err := filepath.Abs(path); err == nil {
+		path = whole
 	}
 	t := Trial{Folder: path, Free: -1}
 	if free, err := freeSpace(path); err == nil {
