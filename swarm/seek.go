@@ -41,15 +41,9 @@ func (s *Swarm) allows(way string) bool { return slices.Contains(s.manifest.Disc
 
 func (n *Node) joinDHT(ctx context.Context, s *Swarm, running *sync.WaitGroup) {
 	o := n.options
-	routers := o.DHTBootstrap
-	if len(routers) == 0 && !o.DHTPrivate {
-		routers = dht.PublicRouters()
-	}
-	d, err := dht.New(dht.Options{
-		Sockets: n.sockets.udp, Stay: o.Stay, Private: o.DHTPrivate,
-		Bootstrap: s.manifest.Bootstrap, Routers: routers,
-		Cache: o.Cache, Verbose: o.Verbose,
-	})
+	with := o.joinWith(s.manifest.Bootstrap)
+	with.Sockets = n.sockets.udp
+	d, err := dht.New(with)
 	n.sockets.udp = nil // the DHT's now, even if it could not be made
 	if err != nil {
 		o.Verbose("joining the DHT: %v", err)
@@ -57,6 +51,19 @@ func (n *Node) joinDHT(ctx context.Context, s *Swarm, running *sync.WaitGroup) {
 	}
 	n.dht = d
 	running.Go(func() { d.Run(ctx) })
+}
+
+// joinWith is how these options join the DHT of a manifest that names those
+// nodes, but for the sockets.
+func (o *Options) joinWith(bootstrap []string) dht.Options {
+	routers := o.DHTBootstrap
+	if len(routers) == 0 && !o.DHTPrivate {
+		routers = dht.PublicRouters()
+	}
+	return dht.Options{
+		Stay: o.Stay, Private: o.DHTPrivate, Bootstrap: bootstrap, Routers: routers,
+		Cache: o.Cache, Verbose: o.Verbose,
+	}
 }
 
 func (n *Node) joinLAN(ctx context.Context, running *sync.WaitGroup) {

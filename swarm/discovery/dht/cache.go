@@ -54,6 +54,15 @@ func (o Options) cacheFile() string {
 
 const privatePrefix = "dht-private-"
 
+// Cached is the nodes that answered an earlier run, which New asks first.
+func (o Options) Cached() []netip.AddrPort {
+	path := o.cacheFile()
+	if path == "" {
+		return nil
+	}
+	return load(path).Nodes
+}
+
 // load reads the cache. A file that cannot be read, or not understood, counts
 // as empty: it only costs a slower start.
 func load(path string) (s saved) {

@@ -36,6 +36,10 @@ type Options struct {
 	// full node.
 	Private bool
 
+	// AskOnly makes this a node that only asks even where others would be full
+	// ones: it is gone again too soon for anybody to remember it.
+	AskOnly bool
+
 	// Bootstrap are nodes to ask first, "host:port": the manifest's.
 	Bootstrap []string
 

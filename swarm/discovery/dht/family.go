@@ -62,7 +62,7 @@ func newFamily(socket net.PacketConn, o Options, s saved) (*family, error) {
 	}
 	f := &family{
 		network: "ip6",
-		stay:    o.Stay || o.Private,
+		stay:    (o.Stay || o.Private) && !o.AskOnly,
 		private: o.Private,
 		routers: o.Routers,
 		named:   o.Bootstrap,

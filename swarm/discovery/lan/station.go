@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
@@ -20,6 +21,12 @@ const (
 	group6    = "ff12::d348:4f41"
 	groupPort = 7413
 )
+
+// Groups is where messages to the local network go, HOST:PORT.
+func Groups() []string {
+	port := strconv.Itoa(groupPort)
+	return []string{net.JoinHostPort(group4, port), net.JoinHostPort(group6, port)}
+}
 
 // station is our part in the group of one address family.
 type station struct {
