@@ -75,6 +75,7 @@ type Client struct {
 	trusted    map[string]bool // origins
 	http2      map[string]bool // origins that refuse HTTP/1.1
 	named      map[string]bool // hosts that Verbose was told of
+	clocks     map[string]time.Duration
 }
 
 // route tells the kinds of connection apart that must not be mixed up.
@@ -105,6 +106,7 @@ func NewClient(o ClientOptions) (*Client, error) {
 		trusted:    map[string]bool{},
 		http2:      map[string]bool{},
 		named:      map[string]bool{},
+		clocks:     map[string]time.Duration{},
 	}
 	var err error
 	if c.header, err = parseHeaders(o.Headers); err != nil {

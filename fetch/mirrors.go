@@ -18,11 +18,7 @@ import (
 func (c *Client) Mirrors(m *verify.Manifest, from string, named []string) ([]Source, []error) {
 	var sources []Source
 	var unusable []error
-	urls := append(mirrorURLs(m, from), named...)
-	for i, u := range urls {
-		if slices.Contains(urls[:i], u) {
-			continue
-		}
+	for _, u := range c.MirrorURLs(m, from, named) {
 		mirror, err := NewMirror(c, m, u)
 		if err != nil {
 			unusable = append(unusable, err)
@@ -34,6 +30,17 @@ func (c *Client) Mirrors(m *verify.Manifest, from string, named []string) ([]Sou
 		c.Trust(u)
 	}
 	return sources, unusable
+}
+
+// MirrorURLs is what Mirrors makes sources of, each URL once, as it is: it may
+// hold credentials.
+func (c *Client) MirrorURLs(m *verify.Manifest, from string, named []string) (urls []string) {
+	for _, u := range append(mirrorURLs(m, from), named...) {
+		if !slices.Contains(urls, u) {
+			urls = append(urls, u)
+		}
+	}
+	return urls
 }
 
 // mirrorURLs returns the absolute URLs of m's mirrors in order of preference.

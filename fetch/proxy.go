@@ -11,6 +11,20 @@ import (
 	"golang.org/x/net/http/httpproxy"
 )
 
+// Proxy is the scheme, host and port of the proxy through which a URL is asked
+// for, without credentials; empty when there is none.
+func (c *Client) Proxy(rawURL string) (string, error) {
+	u, err := parseURL(rawURL)
+	if err != nil {
+		return "", err
+	}
+	proxy, err := c.proxy(u)
+	if err != nil || proxy == nil {
+		return "", err
+	}
+	return (&url.URL{Scheme: proxy.Scheme, Host: proxy.Host}).String(), nil
+}
+
 // proxyFunc finds the proxy for a URL: the given one, or that of HTTP_PROXY,
 // HTTPS_PROXY and ALL_PROXY. Hosts in NO_PROXY are asked directly, and so is
 // loopback where only the environment names a proxy.

@@ -120,7 +120,9 @@ func (c *Client) hop(w *watch, start *url.URL, at target, h http.Header) (resp *
 	c.dress(req, start, &r)
 	w.wait()
 	defer w.rest()
-	resp, err = c.roundTrip(req, r)
+	if resp, err = c.roundTrip(req, r); err == nil {
+		c.compareClocks(at.url, resp.Header)
+	}
 	return resp, public, err
 }
 
