@@ -32,6 +32,7 @@ import (
 	"github.com/shoal-dl/shoal/fetch/argv"
 	"github.com/shoal-dl/shoal/fetch/control"
 	"github.com/shoal-dl/shoal/fetch/demo"
+	"github.com/shoal-dl/shoal/fetch/doctor"
 	"github.com/shoal-dl/shoal/fetch/report"
 	"github.com/shoal-dl/shoal/resume"
 	"github.com/shoal-dl/shoal/swarm"
@@ -147,7 +148,7 @@ func newSession(p process, cmd argv.Command, err error) *session {
 		Stdout: p.stdout, Stderr: p.stderr, Getenv: p.getenv,
 		JSON: look.JSON, Quiet: look.Quiet, Verbose: look.Verbose, NoProgress: look.NoProgress, Color: look.Color,
 		Terminal:        term.IsTerminal(int(p.stderr.Fd())),
-		ContentOnStdout: f != nil && f.Output == "-",
+		ContentOnStdout: f != nil && f.Output == "-" && !f.Explain,
 		Width: func() int {
 			cols, _, _ := term.GetSize(int(p.stderr.Fd()))
 			return cols
@@ -196,6 +197,8 @@ func (s *session) do(ctx context.Context, cmd argv.Command) error {
 		return s.showRunning(ctx, o)
 	case *argv.Order:
 		return s.order(ctx, o)
+	case *argv.Doctor:
+		return s.doctor(ctx, o)
 	case *argv.Demo:
 		return demo.Run(ctx, s.report, s.demoSize)
 	case *argv.Man:
@@ -506,6 +509,10 @@ func (s *session) fetch(ctx context.Context, o *argv.Fetch) error {
 				HTTP: o.HTTP, client: c, manifest: r.Manifest, from: resume.Origin{URL: r.URL, Raw: r.Raw},
 				path: resume.Target(r.Manifest, o.Output), onComplete: o.OnComplete, sharing: with,
 			}
+			if o.Explain {
+				s.explain(d, o.Manifests[i], o.Output == "-")
+				return nil
+			}
 			if o.Output == "-" {
 				return s.toStdout(ctx, d)
 			}
@@ -683,6 +690,146 @@ func (s *session) show(ctx context.Context, o *argv.Show) error {
 		}
 		return err
 	})
+}
+
+// explain says whom a download would contact, and what it would share.
+func (s *session) explain(d download, ref string, unkept bool) {
+	m := d.manifest
+	s.report.Contacts(m.ID(), doctor.Explained(s.contacts(d, ref)))
+	switch terms := d.sharing.terms(m); {
+	case d.sharing.HTTPOnly:
+		s.report.Consent(m.ID(), false, "by --http-only, mirrors are all there is")
+	case d.sharing.NoShare:
+		s.report.Consent(m.ID(), false, "you do not let it, by --no-share")
+	case unkept:
+		s.report.Consent(m.ID(), false, "what goes to stdout is not kept")
+	case terms == "":
+		s.report.Consent(m.ID(), false, "the publisher does not let it, by the manifest's discovery")
+	default:
+		s.report.Consent(m.ID(), true, terms)
+	}
+}
+
+// contacts is everybody whom a download would contact, as far as they are known
+// before.
+func (s *session) contacts(d download, ref string) []fetch.Contact {
+	all := d.client.Contacts(d.manifest, ref, d.from.URL, d.Mirrors)
+	if d.sharing.HTTPOnly {
+		return all
+	}
+	for _, c := range swarm.Contacts(d.sharing.options(), d.manifest) {
+		all = append(all, fetch.Contact{Host: c.Host, Kind: c.Kind, Why: c.Why})
+	}
+	return all
+}
+
+// doctor examines this machine and, with a manifest, its sources.
+func (s *session) doctor(ctx context.Context, o *argv.Doctor) error {
+	began := time.Now()
+	return s.online(ctx, o.HTTP, func(ctx context.Context, c *fetch.Client) error {
+		d := download{HTTP: o.HTTP, client: c, path: cmp.Or(o.Output, "."), sharing: s.sharing("doctor", c, o.HTTP, o.Swarm)}
+		checks, made, broken := []doctor.Check{doctor.Limits(o.InForce, o.Insecure)}, 0, 0
+		if o.Manifest != "" {
+			checks = append(checks, doctor.Manifest(o.ID != nil || o.Pubkey != "", func(ctx context.Context) (*fetch.Resolved, error) {
+				r, err := c.Manifest(ctx, o.Manifest, s.stdin, o.ID, o.Pubkey)
+				if err == nil {
+					d.manifest, d.from, d.path = r.Manifest, resume.Origin{URL: r.URL}, resume.Target(r.Manifest, o.Output)
+				}
+				return r, err
+			}))
+		}
+		examine := func(checks ...doctor.Check) error {
+			n, err := doctor.Run(ctx, checks, func(c doctor.Check, f doctor.Finding) {
+				s.report.Checked(d.id(), report.Checked{
+					Check: c.Name, About: c.About, State: string(f.State), Seen: f.Seen, Hint: f.Hint, Bytes: f.Bytes, Took: f.Took,
+				})
+			})
+			made, broken = made+len(checks), broken+n
+			return err
+		}
+		err := examine(checks...)
+		if d.manifest != nil {
+			s.last = s.report.Transfer(d.id(), d.manifest)
+		}
+		if err == nil {
+			err = examine(s.checks(d, o.Manifest)...)
+		}
+		if err == nil { // after all servers, whose clocks count
+			err = examine(doctor.Clock(began, d.created(), c.Clocks))
+		}
+		if err == nil && broken > 0 {
+			err = fmt.Errorf("examined %d things: %d broken", made, broken)
+		}
+		return err
+	})
+}
+
+// checks is all that can be examined once the manifest is here, if there is one.
+func (s *session) checks(d download, ref string) []doctor.Check {
+	var need int64
+	var mirrors []doctor.Check
+	var urls, hosts, bootstrap []string
+	dht, lan := !d.sharing.NoDHT, !d.sharing.NoLAN
+	if m := d.manifest; m != nil {
+		need, bootstrap = resume.Missing(m, d.path), m.Bootstrap
+		mirrors = doctor.Mirrors(d.client, m, d.from.URL, d.Mirrors)
+		urls = d.client.MirrorURLs(m, d.from.URL, d.Mirrors)
+		hosts = doctor.Direct(s.contacts(d, ref))
+		dht = dht && slices.Contains(m.Discovery, verify.DiscoveryDHT)
+		lan = lan && slices.Contains(m.Discovery, verify.DiscoveryLAN)
+	}
+	o := d.sharing.options()
+	o.DHT = dht
+	probe := swarm.NewProbe(o, bootstrap)
+	if d.manifest == nil && dht && !d.sharing.HTTPOnly {
+		hosts = probe.Nodes()
+	}
+	checks := append([]doctor.Check{
+		doctor.Disk(need, func(ctx context.Context) (doctor.Trial, error) {
+			t, err := resume.Try(ctx, d.path)
+			return doctor.Trial(t), err
+		}),
+		doctor.Proxies(d.client, urls),
+		doctor.Names(hosts, doctor.SystemLookup),
+	}, mirrors...)
+	if d.sharing.HTTPOnly {
+		return checks
+	}
+	if dht {
+		checks = append(checks, doctor.DHT(func(ctx context.Context) (doctor.Reach, error) {
+			r, err := probe.DHT(ctx)
+			return doctor.Reach(r), err
+		}))
+	}
+	if !d.sharing.NoShare {
+		checks = append(checks, doctor.Inbound(func(ctx context.Context) (doctor.Door, error) {
+			door, err := probe.Door(ctx)
+			return doctor.Door(door), err
+		}))
+	}
+	if lan {
+		checks = append(checks, doctor.LAN(func(ctx context.Context) (doctor.Voice, error) {
+			v, err := probe.LAN(ctx)
+			return doctor.Voice(v), err
+		}))
+	}
+	return checks
+}
+
+// id is that of the content, or zero while there is no manifest.
+func (d *download) id() (id verify.ID) {
+	if d.manifest != nil {
+		id = d.manifest.ID()
+	}
+	return id
+}
+
+// created is when the manifest was written, or zero.
+func (d *download) created() (t time.Time) {
+	if d.manifest != nil {
+		t = d.manifest.Created
+	}
+	return t
 }
 
 func (s *session) create(ctx context.Context, o *argv.Create) error {
@@ -887,8 +1034,15 @@ func (sh *sharing) try(d download, file *resume.File) *crowd {
 
 // announce says what will be shared before the first byte is.
 func (sh *sharing) announce(m *verify.Manifest) {
+	if terms := sh.terms(m); terms != "" {
+		sh.report.Note("sharing " + terms)
+	}
+}
+
+// terms says what would be shared, how long and how much; "" means nothing.
+func (sh *sharing) terms(m *verify.Manifest) string {
 	if sh.NoShare || len(m.Discovery) == 0 && !sh.stay {
-		return
+		return ""
 	}
 	long, off := "while it downloads", "--no-share turns it off"
 	switch {
@@ -911,7 +1065,17 @@ func (sh *sharing) announce(m *verify.Manifest) {
 	if len(sh.QuietHours) > 0 {
 		long += ", not " + report.Hours(sh.QuietHours)
 	}
-	sh.report.Note("sharing " + m.Name + " with peers " + long + "; " + off)
+	return m.Name + " with peers " + long + "; " + off
+}
+
+// options is what the user lets the node do.
+func (sh *sharing) options() swarm.Options {
+	return swarm.Options{
+		Listen: sh.Listen, Share: !sh.NoShare, DHT: !sh.NoDHT, LAN: !sh.NoLAN,
+		DHTBootstrap: sh.Bootstrap, DHTPrivate: sh.DHTPrivate, Stay: sh.stay, Peers: sh.Peers, Timeout: sh.timeout,
+		LimitUp: sh.limitUp, LimitDown: sh.down,
+		Cache: filepath.Join(xdg.CacheHome, "shoal"), Client: "shoal " + version, Verbose: sh.report.Verbosef,
+	}
 }
 
 // up starts the node, unless it runs.
@@ -919,17 +1083,13 @@ func (sh *sharing) up() error {
 	if sh.node != nil {
 		return nil
 	}
-	cache := filepath.Join(xdg.CacheHome, "shoal")
+	o := sh.options()
 	keeper := quota.New(quota.Options{
 		Rules: quota.Rules{Monthly: sh.MonthlyUpload, Quiet: sh.QuietHours, Anyway: sh.ShareAnyway},
-		File:  filepath.Join(cache, "uploads"), Probes: quota.System(sh.getenv), Verbose: sh.report.Verbosef,
+		File:  filepath.Join(o.Cache, "uploads"), Probes: quota.System(sh.getenv), Verbose: sh.report.Verbosef,
 	})
-	node, err := swarm.New(swarm.Options{
-		Listen: sh.Listen, Share: !sh.NoShare, DHT: !sh.NoDHT, LAN: !sh.NoLAN,
-		DHTBootstrap: sh.Bootstrap, DHTPrivate: sh.DHTPrivate, Stay: sh.stay, Peers: sh.Peers, Timeout: sh.timeout,
-		LimitUp: sh.limitUp, LimitDown: sh.down, Quota: keeper, Sharing: sh.ruled,
-		Cache: cache, Client: "shoal " + version, Verbose: sh.report.Verbosef,
-	})
+	o.Quota, o.Sharing = keeper, sh.ruled
+	node, err := swarm.New(o)
 	if err != nil {
 		return err
 	}

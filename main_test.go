@@ -289,12 +289,17 @@ func events(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), kept.Bytes(), 0o666))
 }
 
-// privateDHT starts a private DHT of real nodes. By the config file every shoal
-// of the script takes part in it at $DHT, and is bound to loopback.
-func privateDHT(ts *testscript.TestScript, _ bool, _ []string) {
+// dht [NODES] starts a private DHT of real nodes, five by default. By the config
+// file every shoal of the script takes part in it at $DHT, and is bound to
+// loopback.
+func privateDHT(ts *testscript.TestScript, _ bool, args []string) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	d, err := dhttest.Open(ctx, 5)
+	nodes := 5
+	if len(args) > 0 {
+		nodes = must(strconv.Atoi(args[0]))
+	}
+	d, err := dhttest.Open(ctx, nodes)
 	ts.Check(err)
 	ts.Defer(d.Close)
 	*ts.Value("dht").(**dhttest.Network) = d

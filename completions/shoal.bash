@@ -5,7 +5,7 @@ _shoal() {
 	COMPREPLY=()
 	for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
 		case $word in
-			fetch | get | resume | verify | seed | create | show | status | stop | pause | continue | set | demo | man | completion | version | help)
+			fetch | get | resume | verify | seed | create | show | status | stop | pause | continue | set | doctor | demo | man | completion | version | help)
 				verb=$word
 				break
 				;;
@@ -22,7 +22,7 @@ _shoal() {
 	local flags=''
 	case $verb in
 		'' | fetch | get)
-			flags="--output --overwrite --recheck --no-resume --on-complete $trust $transfer $swarm $look"
+			flags="--output --overwrite --recheck --no-resume --on-complete --explain $trust $transfer $swarm $look"
 			;;
 		resume) flags="--list --overwrite --recheck --on-complete $transfer $swarm $look" ;;
 		verify) flags="--repair $trust $transfer $swarm $look" ;;
@@ -34,6 +34,7 @@ _shoal() {
 		show) flags="$trust $server $look" ;;
 		status) flags="--watch $look" ;;
 		stop | pause | continue | set) flags="--all $look" ;;
+		doctor) flags="--output $trust $transfer $swarm $look" ;;
 		demo) flags=$look ;;
 	esac
 
@@ -50,7 +51,7 @@ _shoal() {
 			case $cur in
 				-*) words="$flags --help" ;;
 				*) [[ -z $verb || $verb == help ]] &&
-					words='fetch get resume verify seed create show status stop pause continue set demo man completion version help' ;;
+					words='fetch get resume verify seed create show status stop pause continue set doctor demo man completion version help' ;;
 			esac
 			;;
 	esac

@@ -17,6 +17,7 @@ _shoal() {
 		'continue:let it go on'
 		'set:change limits of a running transfer'
 		'demo:play the whole story on loopback'
+		'doctor:say whether this machine is up to it'
 		'man:show the manual page'
 		'completion:print completions for a shell'
 		'version:show the version'
@@ -96,6 +97,7 @@ _shoal() {
 			case $words[1] in
 				fetch | get)
 					_arguments $output $overwrite $keep '--no-resume[start over]' \
+						'--explain[only say who would be contacted]' \
 						$trust $transfer $swarm $look '*:manifest:_files -g "*.shoal"'
 					;;
 				resume)
@@ -125,6 +127,7 @@ _shoal() {
 					_arguments '--all[all of them]' $look \
 						'*:limit:(limit-down= limit-up= max-upload= connections= seed-time= seed-idle= seed-ratio=)'
 					;;
+				doctor) _arguments $output $trust $transfer $swarm $look '1:manifest:_files -g "*.shoal"' ;;
 				demo) _arguments $look ;;
 				completion) _arguments '1:shell:(bash zsh fish)' ;;
 				help) _describe -t commands 'command' verbs ;;

@@ -33,8 +33,8 @@ type UsageError struct {
 func (e *UsageError) Error() string { return e.Text }
 
 // Parse reads the options. The Command is one of *Fetch, *Resume, *Verify,
-// *Seed, *Status, *Order, *Create, *Show, *Demo, *Man, *Completion, *Version and
-// *Help. Every error is
+// *Seed, *Status, *Order, *Create, *Show, *Doctor, *Demo, *Man, *Completion,
+// *Version and *Help. Every error is
 // a *UsageError.
 func Parse(in Input) (Command, error) {
 	var got Command

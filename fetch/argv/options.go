@@ -67,6 +67,18 @@ type Fetch struct {
 	Output                       string   // a file, a folder, "-" or empty
 	Overwrite, Recheck, NoResume bool
 	OnComplete                   string // a shell command; empty = none
+	Explain                      bool   // only say who would be contacted
+}
+
+// Doctor is `shoal doctor [MANIFEST]`.
+type Doctor struct {
+	Look
+	Trust
+	HTTP
+	Swarm
+	Manifest string   // empty = only what concerns this machine
+	Output   string   // where the content would go; empty = the current folder
+	InForce  []string // the limits and switches that hold, each with its value and where that came from
 }
 
 // Seed is `shoal seed MANIFEST… [PATH]`.

@@ -19,7 +19,7 @@ func verbs(got *Command, getenv func(string) string) []*cli.Command {
 		orderVerb(got, "stop", "end a running transfer as Ctrl-C does", "[ID]"),
 		orderVerb(got, "pause", "let a running transfer neither take nor give", "[ID]"),
 		orderVerb(got, "continue", "let a paused transfer go on", "[ID]"),
-		setVerb(got), demoVerb(got),
+		setVerb(got), doctorVerb(got), demoVerb(got),
 		{
 			Name: "man", Usage: "show the manual page",
 			Action: operands(0, 0, func([]string) error { *got = &Man{}; return nil }),
@@ -49,6 +49,7 @@ func fetchVerb(got *Command) *cli.Command {
 			overwrite(&o.Overwrite), recheck(&o.Recheck),
 			&cli.BoolFlag{Name: "no-resume", Usage: "start over, whatever an earlier run has left", Destination: &o.NoResume},
 			onComplete(&o.OnComplete),
+			&cli.BoolFlag{Name: "explain", Usage: "only say who would be contacted and why", Destination: &o.Explain},
 		}, o.Trust.flags(), o.transfer(), o.Swarm.flags(), o.Look.flags()),
 		Action: operands(1, -1, func(args []string) error {
 			o.Manifests = args
@@ -231,6 +232,27 @@ func takeTarget(to *string, args []string) error {
 		*to = target
 	}
 	return nil
+}
+
+func doctorVerb(got *Command) *cli.Command {
+	o := &Doctor{}
+	return &cli.Command{
+		Name: "doctor", Usage: "say whether this machine, and the mirrors of a manifest, are up to it", ArgsUsage: "[MANIFEST]",
+		Flags: slices.Concat([]cli.Flag{
+			output(&o.Output, "try the disk on which `PATH` is"),
+		}, o.Trust.flags(), o.transfer(), o.Swarm.flags(), o.Look.flags()),
+		Action: func(c *cli.Context) error {
+			return operands(0, 1, func(args []string) error {
+				if len(args) == 1 {
+					o.Manifest = args[0]
+				}
+				o.InForce = texts(c)
+				*got = o
+				return firstError(o.checkHTTP(),
+					refuse(o.Output == "-", "the content is not fetched, so that nothing goes to stdout", "leave -o away"))
+			})(c)
+		},
+	}
 }
 
 func demoVerb(got *Command) *cli.Command {

@@ -6,8 +6,6 @@ import (
 	"maps"
 	"slices"
 	"time"
-
-	"github.com/shoal-dl/shoal/fetch/report"
 )
 
 const (
@@ -49,10 +47,10 @@ func judgeClock(now, began, created time.Time, servers map[string]time.Duration)
 		f.Seen += fmt.Sprintf("; that is before this program was made, in %d", oldest)
 	case f.State == OK && created.Sub(now) > uneasy:
 		f.State, f.Hint = Warning, set+"; or that of the manifest's author is wrong"
-		f.Seen += "; the manifest was written " + report.Limit(created.Sub(now).Round(time.Second)) + " from now"
+		f.Seen += "; the manifest was written " + created.Sub(now).Round(time.Second).String() + " from now"
 	case f.State == OK && step.Abs() > stepped:
 		f.State, f.Hint = Warning, "something sets it in leaps: let one time service do it"
-		f.Seen += "; it was set by " + report.Limit(step.Round(time.Second)) + " just now"
+		f.Seen += "; it was set by " + step.Round(time.Second).String() + " just now"
 	}
 	if f.State != OK && ahead.Abs() > deafness {
 		f.Hint += "; peers hang up on a clock that is more than two minutes off"
@@ -66,7 +64,7 @@ func off(ahead time.Duration) string {
 	if ahead < 0 {
 		word = " ahead of that of "
 	}
-	return report.Limit(ahead.Abs().Round(time.Second)) + word
+	return ahead.Abs().Round(time.Second).String() + word
 }
 
 // median is the middle one of how far servers are ahead, and how many there are.
