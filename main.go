@@ -727,7 +727,7 @@ func (s *session) contacts(d download, ref string) []fetch.Contact {
 func (s *session) doctor(ctx context.Context, o *argv.Doctor) error {
 	began := time.Now()
 	return s.online(ctx, o.HTTP, func(ctx context.Context, c *fetch.Client) error {
-		d := download{HTTP: o.HTTP, client: c, path: cmp.Or(o.Output, "."), sharing: s.sharing("doctor", c, o.HTTP, o.Swarm)}
+		d := download{HTTP: o.HTTP, client: c, path: cmp.Or(o.Output, "."), sharing: &sharing{session: s, Swarm: o.Swarm, timeout: o.Timeout}}
 		checks, made, broken := []doctor.Check{doctor.Limits(o.InForce, o.Insecure)}, 0, 0
 		if o.Manifest != "" {
 			checks = append(checks, doctor.Manifest(o.ID != nil || o.Pubkey != "", func(ctx context.Context) (*fetch.Resolved, error) {
