@@ -22,7 +22,7 @@ func (c *Client) compareClocks(server *url.URL, h http.Header) {
 	if err != nil || h.Get("Age") != "" {
 		return
 	}
-	ahead := there.Sub(time.Now())
+	ahead := time.Until(there)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.clocks[server.Host] = ahead

@@ -99,7 +99,7 @@ func (m *Mirror) examine(ctx context.Context, e *Examined, span verify.Span) err
 	w := m.client.watch(ctx)
 	defer w.stop()
 	s := segment{file: span.File, bytes: byteRange{span.Offset, span.Offset + int64(span.Size), m.manifest.Files[span.File].Size}}
-	resp, at, err := m.client.get(w, m.url(span.File), target{}, http.Header{"Range": {s.bytes.header()}})
+	resp, at, err := m.client.get(w, m.url(span.File), target{}, http.Header{"Range": {s.bytes.header()}}) //nolint:bodyclose // b closes it
 	if at.url.String() != m.url(span.File).String() {
 		e.At = shown(at.url)
 	}

@@ -39,7 +39,7 @@ func Mirrors(c *fetch.Client, m *verify.Manifest, from string, named []string) [
 
 // judge says what it means how a mirror did.
 func judge(e fetch.Examined, err error, pieces int, now time.Time) (Finding, error) {
-	f := Finding{State: OK, Bytes: int64(e.Received), Took: e.Took}
+	f := Finding{State: OK, Bytes: e.Received, Took: e.Took}
 	fault := fetch.AsFault(err)
 	switch {
 	case fault != nil:
