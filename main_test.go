@@ -520,6 +520,7 @@ func TestKillRounds(t *testing.T) {
 		rounds = n
 	}
 	const perSecond = 2 << 20
+	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
 	t.Chdir(t.TempDir())
 	content := make([]byte, perSecond*rounds*3/4)
 	_, _ = rand.NewChaCha8([32]byte{}).Read(content)
@@ -566,6 +567,7 @@ func TestKillRounds(t *testing.T) {
 // TestSecondSignal blocks the program where nothing can stop it in good order,
 // so that only the second signal can end it.
 func TestSecondSignal(t *testing.T) {
+	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
 	t.Chdir(t.TempDir())
 	if err := os.WriteFile("f", []byte("content"), 0o600); err != nil {
 		t.Fatal(err)
@@ -600,6 +602,7 @@ func TestStatus(t *testing.T) {
 	if len(signals) == 0 {
 		t.Skip("this system has no signal for it")
 	}
+	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
 	t.Chdir(t.TempDir())
 	if err := os.WriteFile("f", make([]byte, 1<<20), 0o600); err != nil {
 		t.Fatal(err)
