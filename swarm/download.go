@@ -186,15 +186,17 @@ func (d *download) ping(age time.Duration) uint64 {
 }
 
 // pong takes the answer to it. The shortest round trip ever is what counts: the
-// others had blocks before them in the queue.
-func (d *download) pong(nonce uint64, age time.Duration) {
+// others had blocks before them in the queue. It returns the trip, 0 if it is none.
+func (d *download) pong(nonce uint64, age time.Duration) time.Duration {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if nonce != d.pingNonce || d.pinged == 0 {
-		return
+		return 0
 	}
-	if trip := max(age-d.pinged, 1); d.rtt == 0 || trip < d.rtt {
+	trip := max(age-d.pinged, 1)
+	if d.rtt == 0 || trip < d.rtt {
 		d.rtt = trip
 	}
 	d.pinged = 0
+	return trip
 }

@@ -15,16 +15,25 @@ const (
 	mostServed = 8         // connections served at once, from DESIGN section 6
 	quantum    = 256 << 10 // bytes a host may be sent before it is the next one's turn
 	stallAfter = 3 * time.Second
+
+	leastQuantum = 4 << 10
+	gentleTurn   = 25 * time.Millisecond // of what may be sent, in one turn of a host that yields
+	gentleDebt   = 10 * time.Millisecond // that a late start may make up for
 )
 
 // turns decides who is served: deficit round-robin over bytes, by host. While
 // several hosts want something, each has one connection served at a time, so
 // that opening more of them is of no use; and a connection that takes nothing
 // loses its place to those who do.
+//
+// Hosts of the Internet share what the user's other traffic leaves of the line.
+// Their turns are short, so as not to be a queue themselves.
 type turns struct {
 	limit *rate.Limiter // of all bytes served; it may change at any time
 
 	mu      sync.Mutex
+	gentle  float64                    // bytes a second to all hosts that yield; 0 for no limit
+	gently  time.Time                  // no turn of theirs begins before
 	hosts   map[netip.Prefix]*turnHost // those with a connection in some turn
 	ring    []*turnHost                // those with one that waits; the first is next
 	serving []*turn
@@ -35,6 +44,7 @@ type turns struct {
 // turnHost is a host that wants something.
 type turnHost struct {
 	key     netip.Prefix
+	yields  bool
 	deficit int     // bytes it may still be sent in this round
 	waiting []*turn // in the order of their turns
 	serving int     // connections being served
@@ -43,8 +53,9 @@ type turnHost struct {
 
 // turn is one connection's place among the others.
 type turn struct {
-	key  netip.Prefix
-	wake func() // tells that allowance has changed; must not block
+	key    netip.Prefix
+	yields bool   // to the user's other traffic; set before it asks
+	wake   func() // tells that allowance has changed; must not block
 
 	// Guarded by turns.mu.
 	host     *turnHost // nil while it wants nothing
@@ -65,17 +76,54 @@ func newTurns(limit *rate.Limiter) *turns {
 	return &turns{limit: limit, hosts: make(map[netip.Prefix]*turnHost)}
 }
 
-// quantum is how many bytes a host may be sent before it is the next one's turn.
-// Under a limit a round of eight takes about a second, if that can be.
-func (t *turns) quantum() int {
+// most is how many bytes a second the user allows; 0 for any.
+func (t *turns) most() float64 {
 	if !limited(t.limit) {
-		return quantum
+		return 0
 	}
-	return min(max(int(float64(t.limit.Limit())/mostServed), 4<<10), quantum)
+	return float64(t.limit.Limit())
 }
 
-// block is the most bytes that one DATA should bring.
-func (t *turns) block() int { return min(t.quantum(), wire.MaxBlock) }
+// quantum is how many bytes a host may be sent in a turn. A round of eight takes
+// about a second, if that can be.
+func (t *turns) quantum(yields bool) int {
+	q := quantum
+	if most := t.most(); most > 0 {
+		q = min(q, max(int(most/mostServed), leastQuantum))
+	}
+	if yields && t.gentle > 0 {
+		q = min(q, max(int(t.gentle*gentleTurn.Seconds()), leastQuantum))
+	}
+	return q
+}
+
+// block is the most bytes that one DATA to c should bring.
+func (t *turns) block(c *turn) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return min(t.quantum(c.yields), wire.MaxBlock)
+}
+
+// yield sets how many bytes a second all hosts that yield are sent; 0 for any.
+func (t *turns) yield(rate float64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.gentle = rate
+}
+
+// wants tells whether there is something to send to c.
+func (t *turns) wants(c *turn) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return c.state != turnIdle
+}
+
+// short tells whether what may be sent to c is less than a processor compresses.
+func (t *turns) short(c *turn) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.most() > 0 || c.yields && t.gentle > 0 && t.gentle < narrowRate
+}
 
 // newTurn returns the place of a connection to that host.
 func newTurn(host netip.Addr, wake func()) *turn {
@@ -97,7 +145,7 @@ func (t *turns) ask(c *turn, now time.Time) {
 	}
 	h := t.hosts[c.key]
 	if h == nil {
-		h = &turnHost{key: c.key}
+		h = &turnHost{key: c.key, yields: c.yields}
 		t.hosts[c.key] = h
 	}
 	c.host = h
@@ -144,8 +192,8 @@ func (t *turns) spent(c *turn, n int, now time.Time) {
 
 // endTurn makes way for the next, if there is one or the limit bids to wait.
 func (t *turns) endTurn(c *turn) {
-	if len(t.ring) == 0 && !limited(t.limit) {
-		c.host.deficit = t.quantum()
+	if len(t.ring) == 0 && t.most() == 0 && (!c.yields || t.gentle == 0) {
+		c.host.deficit = quantum
 		return
 	}
 	t.stop(c)
@@ -162,7 +210,7 @@ func (t *turns) done(c *turn, now time.Time) {
 		return
 	case turnServing:
 		t.stop(c)
-		t.pay(-max(h.deficit, 0), now)
+		t.pay(h, -max(h.deficit, 0), now)
 		h.deficit = min(h.deficit, 0)
 	case turnStalled:
 		h.stalled--
@@ -220,16 +268,25 @@ func (t *turns) stop(c *turn) {
 	}
 }
 
-// pay lets no turn begin until n more bytes would have gone out within the limit;
-// fewer than none are paid back.
-func (t *turns) pay(n int, now time.Time) {
-	if !limited(t.limit) || n == 0 {
-		return
+// pay lets no turn begin until n more bytes to h would have gone out within the
+// limits; fewer than none are paid back.
+func (t *turns) pay(h *turnHost, n int, now time.Time) {
+	t.after = after(t.after, now, n, t.most())
+	if h.yields {
+		t.gently = after(t.gently, now.Add(-gentleDebt), n, t.gentle)
 	}
-	if t.after.Before(now) {
-		t.after = now
+}
+
+// after is when n bytes have gone out that could begin at a time, and do not
+// before now.
+func after(at, now time.Time, n int, most float64) time.Time {
+	if n == 0 || most == 0 {
+		return at
 	}
-	t.after = t.after.Add(time.Duration(float64(n) / float64(t.limit.Limit()) * float64(time.Second)))
+	if at.Before(now) {
+		at = now
+	}
+	return at.Add(time.Duration(float64(n) / most * float64(time.Second)))
 }
 
 // begin starts all turns that may start now.
@@ -239,16 +296,20 @@ func (t *turns) begin(now time.Time) {
 			t.later(t.after.Sub(now))
 			return
 		}
-		i := slices.IndexFunc(t.ring, t.mayBegin)
+		held := now.Before(t.gently)
+		i := slices.IndexFunc(t.ring, func(h *turnHost) bool { return (!held || !h.yields) && t.mayBegin(h) })
 		if i < 0 {
+			if held {
+				t.later(t.gently.Sub(now))
+			}
 			return
 		}
 		h := t.ring[i]
 		t.ring = slices.Delete(t.ring, i, i+1)
 		if h.deficit <= 0 {
-			n := t.quantum()
-			h.deficit += n
-			t.pay(n, now)
+			q := t.quantum(h.yields)
+			h.deficit += q
+			t.pay(h, q, now)
 		}
 		if h.deficit <= 0 { // its last turn took more than one round's worth
 			t.ring = append(t.ring, h)

@@ -11,6 +11,7 @@ import (
 	"github.com/shoal-dl/shoal/swarm/discovery/dht"
 	"github.com/shoal-dl/shoal/swarm/discovery/lan"
 	"github.com/shoal-dl/shoal/swarm/wire"
+	"github.com/shoal-dl/shoal/swarm/yield"
 )
 
 // Node is this process as others see it: one port, any number of contents.
@@ -30,6 +31,7 @@ type Node struct {
 
 	joined chan struct{} // capacity 1: there are waiting swarms
 	rule   sync.Once     // starts what looks after the rules
+	upload chan struct{} // capacity 1: somebody who is yielded for has asked for something
 
 	mu      sync.Mutex
 	ruled   chan struct{} // closed and replaced when mayShare may have changed
@@ -68,7 +70,9 @@ func New(o Options) (*Node, error) {
 		exhausted: make(chan struct{}),
 		joined:    make(chan struct{}, 1),
 		ruled:     make(chan struct{}),
+		upload:    make(chan struct{}, 1),
 	}
+	n.turns.yield(yield.First)
 	n.maxUpload.Store(o.MaxUpload)
 	n.exhaust = sync.OnceFunc(func() { close(n.exhausted); n.change() })
 	return n, nil
@@ -89,6 +93,7 @@ func (n *Node) Run(ctx context.Context) error {
 		running.Go(func() { n.accept(ctx, l) })
 	}
 	running.Go(func() { n.watchTurns(ctx) })
+	running.Go(func() { n.watchLine(ctx) })
 	for ctx.Err() == nil {
 		select {
 		case <-n.joined:

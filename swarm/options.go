@@ -47,6 +47,8 @@ type Options struct {
 	// Listen unused. For networks in memory.
 	Listener net.Listener
 	Dial     func(ctx context.Context, addr netip.AddrPort) (net.Conn, error)
+
+	far bool // loopback counts as far away, for tests
 }
 
 // Content is what a swarm is about.

@@ -55,6 +55,8 @@ type Peer struct {
 	out  outbox
 	down download
 	up   upload
+
+	gentle gentle
 }
 
 // meeting is how two peers came together.
@@ -81,6 +83,7 @@ func newPeer(s *Swarm, conn *wire.Conn, stream *stream, how meeting) *Peer {
 	p.fetching = bitset.New(uint(s.pieces))
 	p.down.requests = make(map[uint32]*request)
 	p.up.turn = newTurn(how.addr.Addr(), func() { signal(p.wake) })
+	p.up.turn.yields = p.mayYield()
 	return p
 }
 
@@ -225,7 +228,7 @@ func (p *Peer) handleNews(f wire.Frame) error {
 	case *wire.Ping:
 		return p.say(wire.Pong{Nonce: f.Nonce}.Append)
 	case *wire.Pong:
-		p.down.pong(f.Nonce, p.stream.age())
+		p.gentle.heard.Store(int64(p.down.pong(f.Nonce, p.stream.age())))
 	case *wire.Bye:
 		return &partedError{f.Reason}
 	}

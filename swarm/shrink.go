@@ -67,7 +67,7 @@ func (n *narrow) judge(s *stream) bool {
 // short, and that helps. It returns the bytes that travel.
 func (p *Peer) sendBlock(d wire.Data, block []byte) (int, error) {
 	s := p.swarm
-	short := s.node.turns.limit != nil || p.up.narrow.judge(p.stream)
+	short := p.up.narrow.judge(p.stream) || s.node.turns.short(p.up.turn)
 	if !short || len(block) < shrinkLeast || !s.shrinking.try() {
 		return len(block), p.conn.WriteData(d, block)
 	}

@@ -42,6 +42,9 @@ func (p *Peer) takeRequest(r wire.Request) error {
 	}
 	p.swarm.asked.Store(now.UnixNano())
 	p.swarm.node.turns.ask(u.turn, now)
+	if p.yields() {
+		signal(p.swarm.node.upload)
+	}
 	return nil
 }
 
@@ -127,7 +130,7 @@ func (p *Peer) serve() (more bool, err error) {
 	if most == 0 {
 		return false, nil
 	}
-	r := u.take(min(most, quantum), turns.block())
+	r := u.take(min(most, quantum), turns.block(u.turn))
 	if r.size == 0 {
 		turns.done(u.turn, time.Now())
 		if u.waiting() { // it came in between

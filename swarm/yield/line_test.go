@@ -1,6 +1,7 @@
 package yield
 
 import (
+	"math"
 	"math/rand/v2"
 	"time"
 )
@@ -20,6 +21,7 @@ type line struct {
 	seen   []time.Duration
 
 	us    Controller
+	mute  bool // we send nothing
 	paths []*Path
 	rival *rival // nil while there is none
 
@@ -30,6 +32,7 @@ type line struct {
 // rival is a TCP flow, which halves nothing before the buffer overflows.
 type rival struct {
 	window float64       // bytes
+	lost   bool          // the slow start is over
 	calm   time.Duration // no second cut before
 	most   float64       // bytes a second; 0 for as much as can be had
 }
@@ -53,6 +56,9 @@ func (l *line) run(long time.Duration, others func() float64) {
 	for end := l.now + long; l.now < end; {
 		l.now += time.Millisecond
 		ours := min(l.us.Rate(), 4*l.rate) / 1000
+		if l.mute {
+			ours = 0
+		}
 		theirs := l.rival.send(l)
 		sent := ours + theirs
 		l.queued += sent
@@ -100,6 +106,10 @@ func (r *rival) send(l *line) float64 {
 	if r.most > 0 && rate > r.most {
 		return r.most / 1000
 	}
+	if !r.lost {
+		r.window *= math.Exp2(0.001 / trip)
+		return rate / 1000
+	}
 	r.window += 1448 / trip / 1000 * max(1, r.window/64/1448) // a segment a trip, or as fast as cubic at large ones
 	return rate / 1000
 }
@@ -107,6 +117,7 @@ func (r *rival) send(l *line) float64 {
 func (r *rival) lose(l *line) {
 	if r != nil && l.now >= r.calm {
 		r.window *= 0.7
+		r.lost = true
 		r.calm = l.now + l.trip + l.buffer
 	}
 }

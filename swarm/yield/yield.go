@@ -21,6 +21,8 @@ const (
 	// to learn that the line is free again.
 	Least = 8 << 10
 
+	most = 16 << 30 // bytes a second, more than any line has
+
 	// First is the rate to begin with, in bytes a second.
 	First = 256 << 10
 
@@ -33,7 +35,7 @@ const (
 	slow     = 100 * time.Millisecond // of a round trip, that halves growth
 
 	memory = 200 * time.Millisecond // over which what we send is measured
-	pause  = time.Minute            // between looks, after which we begin anew
+	pause  = 10 * time.Second       // between looks, after which we begin anew
 
 	drainEvery  = 20 * time.Second // unless the queue was seen empty by itself
 	drainLeast  = 150 * time.Millisecond
@@ -96,6 +98,7 @@ func (c *Controller) Step(l Look) {
 		c.drained, c.settled = l.Now, false
 		return
 	}
+	past = min(past, memory)
 	c.moved.add(l.Bytes, l.Now)
 	c.most.see(c.moved.rate, l.Now)
 	queue, trip, known := delay(l.Paths, l.Now)
@@ -154,7 +157,7 @@ func (c *Controller) up(past, trip time.Duration, room float64) {
 		step = further * c.rate * past.Seconds()
 	}
 	c.growing = true
-	c.rate = max(min(c.rate+step, room), Least)
+	c.rate = max(min(c.rate+step, room, most), Least)
 }
 
 // room is what others leave of the line, and half as much again as they take:
