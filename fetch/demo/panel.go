@@ -14,9 +14,19 @@ const (
 	barWidth = 24
 )
 
-// colors are those of the marks, here and in the picture.
-var colors = map[byte]report.Color{
-	'a': report.Green, 'b': report.Cyan, 'c': report.Blue, 'F': report.Magenta, 'S': report.Magenta, 'L': report.Red,
+// colorOf tells the sources apart by their marks.
+func colorOf(mark byte) report.Color {
+	switch mark {
+	case 'a':
+		return report.Green
+	case 'b':
+		return report.Cyan
+	case 'c':
+		return report.Blue
+	case 'L':
+		return report.Red
+	}
+	return report.Magenta
 }
 
 // draw is the panel: how far it is, who brings what, and the pieces as they come.
@@ -29,12 +39,12 @@ func (b *books) draw(p report.Pen) []string {
 	}
 	lines := []string{"", head, ""}
 	for _, s := range b.sources {
-		cells := strings.Repeat("=", int(s.bytes*barWidth/max(b.size, 1)))
-		line := fmt.Sprintf("%c  %-12s  %-15s  %10s", s.mark, s.what, s.at, report.Bytes(s.bytes))
-		lines = append(lines, p.Paint(colors[s.mark], line)+"  "+p.Paint(colors[s.mark], fmt.Sprintf("%-24s", cells)))
+		end := strings.Repeat("=", int(s.bytes*barWidth/max(b.size, 1)))
 		if s.banned != "" {
-			lines[len(lines)-1] = p.Paint(colors[s.mark], line+"  "+fmt.Sprintf("banned, %s", rejected(s.rejected)))
+			end = rejected(s.rejected) + ", banned"
 		}
+		lines = append(lines, p.Paint(colorOf(s.mark),
+			fmt.Sprintf("%c  %-12s  %-15s  %10s  %s", s.mark, s.what, s.at, report.Bytes(s.bytes), end)))
 	}
 	lines = append(lines, "")
 	for _, row := range rows(b.pieces) {
@@ -68,7 +78,11 @@ func paintRow(p report.Pen, row string) string {
 	var text strings.Builder
 	for len(row) > 0 {
 		n := len(row) - len(strings.TrimLeft(row, row[:1]))
-		text.WriteString(p.Paint(colors[row[0]], row[:n]))
+		if row[0] == noMark {
+			text.WriteString(row[:n])
+		} else {
+			text.WriteString(p.Paint(colorOf(row[0]), row[:n]))
+		}
 		row = row[n:]
 	}
 	return text.String()
