@@ -93,8 +93,8 @@ func (t *tally) refresh(now month) {
 	t.err = t.update(func(c count) count { return c.at(now) })
 }
 
-// spent tells whether not even one more block can go out.
-func (t *tally) spent() bool { return t.limit-t.used() < batchLeast/4 }
+// spent tells whether there is less left than may be asked for at once.
+func (t *tally) spent() bool { return t.limit-t.used() < batchLeast }
 
 // used is how many bytes of the month were sent, as far as is known here.
 func (t *tally) used() int64 { return sum(t.last, t.owed) - t.reserved }
