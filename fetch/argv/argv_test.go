@@ -146,6 +146,31 @@ func TestSeed(t *testing.T) {
 	}
 }
 
+func TestDoctor(t *testing.T) {
+	got, err := Parse(Input{Args: []string{"doctor", "m.shoal", "--limit-up", "1M", "-o", "dir", "--no-dht"}, Getenv: func(key string) string {
+		return map[string]string{"SHOAL_CONNECTIONS": "2"}[key]
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := got.(*Doctor)
+	if d.Manifest != "m.shoal" || d.Output != "dir" || d.Origins["limit-up"].From != FromFlag {
+		t.Errorf("got %+v", d)
+	}
+	said := strings.Join(d.InForce, ", ")
+	for _, want := range []string{"limit-up 1M (--limit-up)", "connections 2 (SHOAL_CONNECTIONS)", "no-dht (--no-dht)", "seed-time 1m (default)"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("%q is not among %s", want, said)
+		}
+	}
+	if strings.Contains(said, "limit-down") || strings.Contains(said, "no-lan") {
+		t.Errorf("what is not set holds: %s", said)
+	}
+	if d := mustParse[*Doctor](t, "doctor"); d.Manifest != "" || d.Output != "" {
+		t.Errorf("got %+v", d)
+	}
+}
+
 func TestTarget(t *testing.T) {
 	t.Chdir(t.TempDir())
 	here := filepath.Base(must(os.Getwd())) + ".shoal"
