@@ -234,3 +234,34 @@ func TestPeers(t *testing.T) {
 		}
 	}
 }
+
+func TestProxies(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	proxy := l.Addr().String()
+	t.Setenv("NO_PROXY", "near.example")
+	for _, test := range []struct {
+		proxy string
+		urls  []string
+		state State
+		seen  string
+	}{
+		{"", nil, OK, "none"},
+		{"http://me:secret@" + proxy, nil, OK, "http://" + proxy + "; peers"},
+		{"http://" + proxy, []string{"https://near.example/f", "https://far.example/f"}, OK, "http://" + proxy + ", but not for 1 of 2 mirrors; peers"},
+		{"http://" + proxy, []string{"https://near.example/f"}, OK, "none"},
+		{"http://me:secret@127.0.0.1:1", nil, Broken, "http://127.0.0.1:1: "},
+	} {
+		c, err := fetch.NewClient(fetch.ClientOptions{Proxy: test.proxy})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := Proxies(c, test.urls).examine(t.Context())
+		if f.State != test.state || !strings.HasPrefix(f.Seen, test.seen) || strings.Contains(f.Seen, "secret") {
+			t.Errorf("%q for %q: %+v", test.proxy, test.urls, f)
+		}
+	}
+}

@@ -79,8 +79,9 @@ func Limits(settings []string, insecure bool) Check {
 // connected to. Without a URL, those that any would go through count.
 func Proxies(c *fetch.Client, urls []string) Check {
 	return Check{Name: "proxy", Look: func(ctx context.Context) (Finding, error) {
+		what := "mirrors"
 		if len(urls) == 0 {
-			urls = []string{"http://shoal.invalid", "https://shoal.invalid"} // never looked up
+			urls, what = []string{"http://shoal.invalid", "https://shoal.invalid"}, "http and https" // never looked up
 		}
 		var proxies []string
 		direct := 0
@@ -104,10 +105,11 @@ func Proxies(c *fetch.Client, urls []string) Check {
 					fmt.Errorf("%s: %w", proxy, err)
 			}
 		}
-		f := Finding{State: OK, Seen: strings.Join(proxies, ", ") + " for http and https; peers, DHT and local network go past it"}
+		f := Finding{State: OK, Seen: strings.Join(proxies, ", ") + ""}
 		if direct > 0 {
-			f.Seen += fmt.Sprintf(", and so do %d of %d URLs", direct, len(urls))
+			f.Seen += fmt.Sprintf(", but not for %d of %d %s", direct, len(urls), what)
 		}
+		f.Seen += "; peers, DHT and local network go past it"
 		return f, nil
 	}}
 }
