@@ -66,6 +66,7 @@ type party struct {
 	shared  float64       // bytes received, each divided by the claims open at the time
 	each    meter         // of shared: the rate of one of its connections, while it has any
 
+	silent   time.Duration // since when it has been asked and sent nothing; 0 if it has not
 	heldBack time.Duration // of a mirror: since when it waits for what falls to neighbours; 0 if it does not
 
 	patience
@@ -291,6 +292,9 @@ func (l *ledger) claim(p *party, pieces []int, now time.Duration) *claim {
 		l.take(i)
 	}
 	l.claims = append(l.claims, c)
+	if p.silent == 0 {
+		p.silent = now
+	}
 	return c
 }
 
@@ -310,6 +314,7 @@ func (l *ledger) sample(c *claim, now time.Duration, received int64, latency tim
 	if received > c.received {
 		c.by.longest = max(c.by.longest, c.silence(now))
 		c.by.heard = now
+		c.by.silent = now
 	}
 	c.by.shared += float64(received-c.received) / float64(c.by.open)
 	c.by.host.received += received - c.received
@@ -351,6 +356,9 @@ func (l *ledger) ended(c *claim) {
 	l.claims = slices.DeleteFunc(l.claims, func(o *claim) bool { return o == c })
 	c.by.open--
 	c.by.host.open--
+	if c.received > 0 {
+		c.by.silent = 0
+	}
 	for _, i := range c.rest {
 		if !l.done.Test(uint(i)) && !l.claimed(i) {
 			l.taken.Clear(uint(i))

@@ -40,7 +40,9 @@ func (l *ledger) lendRare(p *party, now time.Duration) *claim {
 func (l *ledger) lendUnwanted(p *party, now time.Duration) *claim {
 	theirs := bitset.New(uint(l.pieces))
 	for q := range l.neighbours() {
-		theirs.InPlaceUnion(q.have)
+		if !q.mute(now) {
+			theirs.InPlaceUnion(q.have)
+		}
 		theirs.InPlaceUnion(q.fetching)
 	}
 	unwanted := func(i uint) bool { return !theirs.Test(i) }
@@ -59,6 +61,12 @@ func (l *ledger) lendUnwanted(p *party, now time.Duration) *claim {
 	}
 	p.heldBack = 0
 	return l.lendBest(p, pieces, l.outranked, now)
+}
+
+// mute tells whether a peer keeps us waiting or has failed. What only such peers
+// say they have nobody may ever bring.
+func (p *party) mute(now time.Duration) bool {
+	return p.silent > 0 && now-p.silent >= slowFor && (p.open > 0 || p.tries > 0)
 }
 
 // fallsToOther tells whether a piece falls to a neighbour who uses mirrors, as we

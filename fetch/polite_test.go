@@ -91,6 +91,33 @@ func TestMirrorLeavesWhatFallsToOthers(t *testing.T) {
 	b.looks("..#A")
 }
 
+// TestMirrorBringsWhatOnlyTheMuteHave: once neighbours have kept us waiting for
+// some time, what they say they have is no reason to spare the mirror, until they
+// speak.
+func TestMirrorBringsWhatOnlyTheMuteHave(t *testing.T) {
+	for _, speaks := range []bool{false, true} {
+		b := newBoard(t, 3)
+		b.crowd("...")
+		m := b.add("M")
+		p, q := b.addPeer("B", "...", "###"), b.addPeer("C", "...", "###")
+		b.now = time.Second
+		asked := []*claim{b.ask(p), b.ask(q)}
+		b.now += slowFor - tick
+		if c := b.next(m, b.now); c != nil {
+			t.Fatalf("the mirror was asked too soon: %s", b)
+		}
+		for _, c := range asked {
+			if speaks {
+				b.sample(c, b.now, 1, 0)
+			}
+		}
+		b.now += tick
+		if c := b.next(m, b.now); c == nil == !speaks {
+			t.Errorf("they speak is %v: the board is %s", speaks, b)
+		}
+	}
+}
+
 // TestOneConnectionBesideNeighbours: two where no neighbour uses the mirror.
 func TestOneConnectionBesideNeighbours(t *testing.T) {
 	b := newBoard(t, 8)
