@@ -30,11 +30,9 @@ func (s *simulation) together(from *origin, nodes ...*node) outcome {
 		fetching.Go(func() { n.fetch(s.ctx, from) })
 	}
 	fetching.Wait()
-	f, n := float64(len(s.content.bytes)), float64(len(nodes))
-	bound := max(f/originLine.Up, f/crowdLine.Down, n*f/(originLine.Up+n*crowdLine.Up))
-	out := outcome{bound: time.Duration(bound * 1e9)}
+	out := outcome{bound: s.fluid(len(nodes))}
 	if from != nil {
-		out.copies = float64(from.Sent()) / f
+		out.copies = float64(from.Sent()) / float64(len(s.content.bytes))
 	}
 	for i, n := range nodes {
 		if n.err != nil || !n.have.All() {
@@ -43,6 +41,14 @@ func (s *simulation) together(from *origin, nodes ...*node) outcome {
 		out.times = append(out.times, n.took)
 	}
 	return out
+}
+
+// fluid is the shortest time in which n nodes can have all of it, were the
+// content a fluid.
+func (s *simulation) fluid(n int) time.Duration {
+	f, all := float64(len(s.content.bytes)), float64(n)
+	bound := max(f/originLine.Up, f/crowdLine.Down, all*f/(originLine.Up+all*crowdLine.Up))
+	return time.Duration(bound * 1e9)
 }
 
 // TestFlashCrowd is everybody at once. The content is an eighth of the lab's,

@@ -100,7 +100,10 @@ func (s *simulation) mirror(line swarmtest.Line) *origin {
 			if err != nil {
 				return
 			}
-			serving.Go(func() { o.serve(c) })
+			serving.Go(func() {
+				defer context.AfterFunc(s.ctx, func() { c.Close() })()
+				o.serve(c)
+			})
 		}
 	})
 	s.origin = o
@@ -199,8 +202,10 @@ type node struct {
 	gauges  fetch.Gauges
 	prefer  fetch.Preference
 
-	mu   sync.Mutex
-	have *bitset.BitSet
+	mu     sync.Mutex
+	have   *bitset.BitSet
+	wrong  map[string]int // pieces that were wrong, by source
+	banned map[string]bool
 
 	began time.Time
 	took  time.Duration
@@ -209,8 +214,19 @@ type node struct {
 
 // join adds a node.
 func (s *simulation) join(line swarmtest.Line, o swarm.Options, have *bitset.BitSet) *node {
+	return s.joinAs(line, o, have, (*node).read)
+}
+
+// reader is how a node reads what it serves.
+type reader func(n *node, piece int, off int64, buf []byte) error
+
+// joinAs adds a node that serves what read reads.
+func (s *simulation) joinAs(line swarmtest.Line, o swarm.Options, have *bitset.BitSet, read reader) *node {
 	at := addressOf(len(s.nodes))
-	n := &node{Host: s.net.Host(at.Addr(), line), content: s.content, have: bitset.New(uint(s.content.NumPieces()))}
+	n := &node{
+		Host: s.net.Host(at.Addr(), line), content: s.content, have: bitset.New(uint(s.content.NumPieces())),
+		wrong: map[string]int{}, banned: map[string]bool{},
+	}
 	if have != nil {
 		n.have = have
 	}
@@ -220,7 +236,9 @@ func (s *simulation) join(line swarmtest.Line, o swarm.Options, have *bitset.Bit
 		s.Fatal(err)
 	}
 	s.running.Go(func() { _ = sn.Run(s.ctx) })
-	n.Swarm = sn.Join(swarm.Content{Manifest: s.content.Manifest, Have: have, Read: n.read})
+	n.Swarm = sn.Join(swarm.Content{Manifest: s.content.Manifest, Have: have, Read: func(piece int, off int64, buf []byte) error {
+		return read(n, piece, off, buf)
+	}})
 	s.nodes = append(s.nodes, n)
 	return n
 }
@@ -247,7 +265,7 @@ func (n *node) Put(p verify.Piece) error {
 func (n *node) fetch(ctx context.Context, from *origin) {
 	n.began = time.Now()
 	job := &fetch.Job{
-		Manifest: n.content.Manifest, Store: n, Observer: silent{}, Gauges: &n.gauges,
+		Manifest: n.content.Manifest, Store: n, Observer: n, Gauges: &n.gauges,
 		Crowd: crowd{n.Swarm}, Prefer: n.prefer, Linger: time.Minute, Connections: 4, Retries: 5,
 	}
 	if from != nil {
@@ -257,11 +275,24 @@ func (n *node) fetch(ctx context.Context, from *origin) {
 	n.took = time.Since(n.began)
 }
 
-type silent struct{}
+// SourceChanged implements fetch.Observer.
+func (n *node) SourceChanged(s fetch.Source, state fetch.SourceState, _ string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if state == fetch.StateBanned {
+		n.banned[s.Name()] = true
+	}
+}
 
-func (silent) SourceChanged(fetch.Source, fetch.SourceState, string) {}
-func (silent) Brought(fetch.Source, int)                             {}
-func (silent) BadPiece(fetch.Source, int)                            {}
+// Brought implements fetch.Observer.
+func (n *node) Brought(fetch.Source, int) {}
+
+// BadPiece implements fetch.Observer.
+func (n *node) BadPiece(s fetch.Source, _ int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.wrong[s.Name()]++
+}
 
 // crowd and peer are as in main.
 type crowd struct{ *swarm.Swarm }

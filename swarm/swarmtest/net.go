@@ -61,6 +61,9 @@ func (n *Net) Host(addr netip.Addr, line Line) *Host {
 	return h
 }
 
+// Addr is the host's address.
+func (h *Host) Addr() netip.Addr { return h.addr }
+
 // Sent is how many bytes have passed the host's line on their way out.
 func (h *Host) Sent() int64 { return h.up.passed.Load() }
 
