@@ -1012,7 +1012,7 @@ func (sh *sharing) join(d download, file *resume.File) (*crowd, error) {
 	if sh == nil || sh.HTTPOnly || len(d.manifest.Discovery)+len(d.manifest.Peers)+len(sh.Peers) == 0 {
 		return nil, nil
 	}
-	if err := sh.up(); err != nil {
+	if err := sh.up(file != nil); err != nil {
 		return nil, err
 	}
 	c := swarm.Content{Manifest: d.manifest}
@@ -1078,8 +1078,9 @@ func (sh *sharing) options() swarm.Options {
 	}
 }
 
-// up starts the node, unless it runs.
-func (sh *sharing) up() error {
+// up starts the node, unless it runs. One that keeps nothing to serve, as when
+// the content goes to stdout alone, listens to nobody.
+func (sh *sharing) up(keeps bool) error {
 	if sh.node != nil {
 		return nil
 	}
@@ -1088,6 +1089,7 @@ func (sh *sharing) up() error {
 		Rules: quota.Rules{Monthly: sh.MonthlyUpload, Quiet: sh.QuietHours, Anyway: sh.ShareAnyway},
 		File:  filepath.Join(o.Cache, "uploads"), Probes: quota.System(sh.getenv), Verbose: sh.report.Verbosef,
 	})
+	o.Share = o.Share && keeps
 	o.Quota, o.Sharing = keeper, sh.ruled
 	node, err := swarm.New(o)
 	if err != nil {
