@@ -54,26 +54,26 @@ func (s *simulation) enter(kind manner, random *rand.Rand) *node {
 	share := swarm.Options{Share: true}
 	switch kind {
 	case slow:
-		line := crowdLine
+		line := s.line
 		line.Up /= 100
 		return s.join(line, share, s.content.all())
 	case silent:
-		return s.joinAs(crowdLine, share, s.content.all(), func(*node, int, int64, []byte) error {
+		return s.joinAs(s.line, share, s.content.all(), func(*node, int, int64, []byte) error {
 			<-s.ctx.Done()
 			return context.Cause(s.ctx)
 		})
 	case lying:
-		return s.joinAs(crowdLine, share, s.content.all(), func(n *node, piece int, off int64, buf []byte) error {
+		return s.joinAs(s.line, share, s.content.all(), func(n *node, piece int, off int64, buf []byte) error {
 			n.content.read(piece, off, buf)
 			buf[len(buf)/2] ^= 1
 			return nil
 		})
 	case rejecting:
-		return s.joinAs(crowdLine, share, s.content.all(), func(*node, int, int64, []byte) error {
+		return s.joinAs(s.line, share, s.content.all(), func(*node, int, int64, []byte) error {
 			return errors.New("it does not want to")
 		})
 	case vanishing:
-		n := s.join(crowdLine, share, nil)
+		n := s.join(s.line, share, nil)
 		after := time.Duration(random.Int64N(int64(s.fluid(1))))
 		s.running.Go(func() { n.fetch(s.ctx, s.origin) })
 		s.running.Go(func() {
@@ -85,11 +85,11 @@ func (s *simulation) enter(kind manner, random *rand.Rand) *node {
 		})
 		return n
 	case greedy:
-		n := s.join(crowdLine, swarm.Options{}, nil)
+		n := s.join(s.line, swarm.Options{}, nil)
 		s.running.Go(func() { s.devour(n) })
 		return n
 	}
-	return s.join(crowdLine, share, nil)
+	return s.join(s.line, share, nil)
 }
 
 // devour asks every neighbour for everything, for as long as there is one.
@@ -100,7 +100,7 @@ func (s *simulation) devour(n *node) {
 	clock := time.NewTicker(100 * time.Millisecond)
 	defer clock.Stop()
 	for {
-		for _, p := range n.Swarm.Peers() {
+		for _, p := range n.Peers() {
 			if !asked[p] {
 				asked[p] = true
 				asking.Go(func() { s.drain(p) })
@@ -202,41 +202,44 @@ func TestHostileCrowd(t *testing.T) {
 		for _, from := range []string{"origin", "seed"} {
 			t.Run(fmt.Sprint(tt.name, " with ", from), func(t *testing.T) {
 				c := publish(t, 4<<20, 64<<10)
-				synctest.Test(t, func(t *testing.T) { hostile(t, c, tt.mixed, from, tt.most) })
+				synctest.Test(t, func(t *testing.T) { simulate(t, c, 1).hostile(tt.mixed, from, tt.most) })
 			})
 		}
 	}
 }
 
-func hostile(t *testing.T, c *published, m mixed, from string, most float64) {
-	s := simulate(t, c, 1)
+// hostile is one such crowd, in which nothing may take longer than most bounds
+// nor more copies.
+func (s *simulation) hostile(m mixed, from string, most float64) {
 	var o *origin
 	var seed *node
 	if from == "origin" {
-		o = s.mirror(originLine)
+		o = s.mirror(s.source)
 	} else {
-		seed = s.join(originLine, swarm.Options{Share: true, Stay: true}, c.all())
+		seed = s.join(s.source, swarm.Options{Share: true, Stay: true}, s.content.all())
 	}
 	crowd := s.mingle(m, 7)
 	out := s.together(o, crowd[honest]...)
 	if seed != nil {
-		out.copies = float64(seed.Uploaded()) / float64(len(c.bytes))
+		out.copies = float64(seed.Uploaded()) / float64(len(s.content.bytes))
 	}
-	t.Log(out)
+	s.Log(out)
 	s.judge(crowd)
 	if out.slowest() > most || out.copies > most {
-		t.Errorf("want at most %.2f x and as many copies", most)
+		s.Errorf("want at most %.2f x and as many copies", most)
 	}
 }
 
 // TestLargeCrowd is the largest there is: two hundred at once, a quarter of
-// them of no use.
+// them of no use. There is little content, behind lines that are as much thinner.
 func TestLargeCrowd(t *testing.T) {
 	if os.Getenv("SHOAL_SLOW") == "" {
 		t.Skip("SHOAL_SLOW is not set")
 	}
 	c := publish(t, 2<<20, 64<<10)
 	synctest.Test(t, func(t *testing.T) {
-		hostile(t, c, mixed{honest: 150, slow: 10, silent: 8, vanishing: 8, lying: 8, rejecting: 8, greedy: 8}, "origin", 6)
+		s := simulate(t, c, 1)
+		s.line.Up, s.line.Down, s.source.Up = s.line.Up/8, s.line.Down/8, s.source.Up/8
+		s.hostile(mixed{honest: 150, slow: 10, silent: 8, vanishing: 8, lying: 8, rejecting: 8, greedy: 8}, "origin", 8)
 	})
 }

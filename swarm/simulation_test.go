@@ -47,7 +47,7 @@ func (s *simulation) together(from *origin, nodes ...*node) outcome {
 // content a fluid.
 func (s *simulation) fluid(n int) time.Duration {
 	f, all := float64(len(s.content.bytes)), float64(n)
-	bound := max(f/originLine.Up, f/crowdLine.Down, all*f/(originLine.Up+all*crowdLine.Up))
+	bound := max(f/s.source.Up, f/s.line.Down, all*f/(s.source.Up+all*s.line.Up))
 	return time.Duration(bound * 1e9)
 }
 

@@ -34,6 +34,8 @@ type simulation struct {
 	running sync.WaitGroup
 	origin  *origin // nil for none
 	nodes   []*node
+
+	line, source swarmtest.Line // of the crowd and of who has it all
 }
 
 // published is what a crowd wants.
@@ -74,7 +76,7 @@ func (c *published) read(piece int, off int64, buf []byte) {
 
 func simulate(t *testing.T, c *published, seed uint64) *simulation {
 	ctx, stop := context.WithCancel(t.Context())
-	s := &simulation{T: t, net: swarmtest.New(seed), content: c, ctx: ctx}
+	s := &simulation{T: t, net: swarmtest.New(seed), content: c, ctx: ctx, line: crowdLine, source: originLine}
 	t.Cleanup(func() { stop(); s.running.Wait() })
 	return s
 }
