@@ -127,7 +127,8 @@ func run(ctx context.Context, p process) int {
 type session struct {
 	process
 	report *report.Reporter
-	last   teller // who has the last word: the transfer, when there is just one
+	last   teller            // who has the last word: the transfer, when there is just one
+	quiet  *swarm.Background // nil unless what is received makes way
 }
 
 // teller says how things ended: a transfer, or the reporter when there is none.
@@ -363,6 +364,20 @@ func (s *session) online(ctx context.Context, o argv.HTTP, do func(ctx context.C
 	return because(ctx, do(ctx, c))
 }
 
+// behind makes what is received make way for the user's other traffic, if he
+// wants that, until the function it returns is called.
+func (s *session) behind(h *argv.HTTP, o argv.Swarm) (end func()) {
+	if !h.Background {
+		return func() {}
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	s.quiet = swarm.NewBackground(!o.NoLAN)
+	h.Wrap = s.quiet.Wrap
+	var running sync.WaitGroup
+	running.Go(func() { s.quiet.Run(ctx) })
+	return func() { stop(); running.Wait() }
+}
+
 // manifest gets a manifest and lets its transfer have the last word.
 func (s *session) manifest(ctx context.Context, c *fetch.Client, ref string, t argv.Trust) (*fetch.Resolved, error) {
 	r, err := c.Manifest(ctx, ref, s.stdin, t.ID, t.Pubkey)
@@ -497,6 +512,7 @@ func (s *session) open(ctx context.Context, d download, o resume.Options) error 
 }
 
 func (s *session) fetch(ctx context.Context, o *argv.Fetch) error {
+	defer s.behind(&o.HTTP, o.Swarm)()
 	return s.online(ctx, o.HTTP, func(ctx context.Context, c *fetch.Client) error {
 		with := s.sharing("fetch", c, o.HTTP, o.Swarm)
 		defer with.close()
@@ -535,6 +551,7 @@ func (s *session) resume(ctx context.Context, o *argv.Resume) error {
 			s.report.Note("no interrupted download here")
 		}
 	}
+	defer s.behind(&o.HTTP, o.Swarm)()
 	err := s.online(ctx, o.HTTP, func(ctx context.Context, c *fetch.Client) error {
 		with := s.sharing("resume", c, o.HTTP, o.Swarm)
 		defer with.close()
@@ -558,6 +575,7 @@ func (s *session) resume(ctx context.Context, o *argv.Resume) error {
 }
 
 func (s *session) verify(ctx context.Context, o *argv.Verify) error {
+	defer s.behind(&o.HTTP, o.Swarm)()
 	return s.online(ctx, o.HTTP, func(ctx context.Context, c *fetch.Client) error {
 		r, err := s.manifest(ctx, c, o.Manifest, o.Trust)
 		if err != nil {
@@ -1073,7 +1091,7 @@ func (sh *sharing) options() swarm.Options {
 	return swarm.Options{
 		Listen: sh.Listen, Share: !sh.NoShare, DHT: !sh.NoDHT, LAN: !sh.NoLAN,
 		DHTBootstrap: sh.Bootstrap, DHTPrivate: sh.DHTPrivate, Stay: sh.stay, Peers: sh.Peers, Timeout: sh.timeout,
-		LimitUp: sh.limitUp, LimitDown: sh.down,
+		LimitUp: sh.limitUp, LimitDown: sh.down, Background: sh.quiet,
 		Cache: filepath.Join(xdg.CacheHome, "shoal"), Client: "shoal " + version, Verbose: sh.report.Verbosef,
 	}
 }

@@ -15,7 +15,7 @@ _shoal() {
 	local look='--quiet --verbose --json --no-progress --color'
 	local trust='--id --pubkey'
 	local server='--header --user-agent --netrc --proxy --cacert --cert --key --insecure --timeout'
-	local transfer="$server --mirror --connections --retries --limit-down --deadline"
+	local transfer="$server --mirror --connections --retries --limit-down --background --deadline"
 	local serving='--peer --no-dht --no-lan --seed-time --seed-idle --seed-ratio
 		--limit-up --max-upload --monthly-upload --quiet-hours --share-anyway --listen --dht-bootstrap --dht-private'
 	local swarm="$serving --prefer --no-share --http-only"

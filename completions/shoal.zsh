@@ -52,6 +52,7 @@ _shoal() {
 		'--connections=[most connections to one host]:number'
 		'--retries=[tries without progress]:number'
 		'--limit-down=[bytes a second to receive]:rate'
+		'--background[receive no more than other traffic leaves room for]'
 		'--deadline=[time to give up after]:duration'
 	)
 	serving=(

@@ -41,6 +41,10 @@ type ClientOptions struct {
 	Limit     *rate.Limiter                    // bytes of all bodies together; nil for none: see [NewLimit]
 	Verbose   func(format string, args ...any) // is told of each host contacted, by any goroutine
 
+	// Wrap is handed each connection that is made, and returns what to use for
+	// it; nil uses them as they are.
+	Wrap func(net.Conn) net.Conn
+
 	// Tests replace these: how to connect, and which addresses are none of the
 	// public Internet's.
 	dial    func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -209,7 +213,16 @@ func (c *Client) dialer(guarded bool) func(ctx context.Context, network, addr st
 	if guarded {
 		d.ControlContext = c.refusePrivate
 	}
-	return d.DialContext
+	if c.options.Wrap == nil {
+		return d.DialContext
+	}
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		nc, err := d.DialContext(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return c.options.Wrap(nc), nil
+	}
 }
 
 // parseHeaders reads lines of the form "Name: value".

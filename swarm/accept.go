@@ -54,7 +54,7 @@ func (n *Node) accept(ctx context.Context, l net.Listener) {
 func (n *Node) welcome(ctx context.Context, nc net.Conn, addr netip.AddrPort) {
 	defer nc.Close()
 	stop := context.AfterFunc(ctx, func() { _ = nc.Close() })
-	st := newStream(nc, n.options.LimitDown)
+	st := newStream(n.quiet(nc), n.options.LimitDown)
 	conn, err := n.endpoint.Accept(st, n.contents())
 	n.gate.leave(addr.Addr())
 	if err != nil {

@@ -51,7 +51,7 @@ func (a *await) tell() {
 }
 
 func rawConn(nc net.Conn) syscall.RawConn {
-	tcp, ok := nc.(*net.TCPConn)
+	tcp, ok := nc.(syscall.Conn)
 	if !ok {
 		return nil
 	}

@@ -127,7 +127,7 @@ func (n *Node) connect(ctx context.Context, addr netip.AddrPort, c wire.Content)
 	if err != nil {
 		return nil, nil, fmt.Errorf("dial peer: %w", err)
 	}
-	st := newStream(nc, n.options.LimitDown)
+	st := newStream(n.quiet(nc), n.options.LimitDown)
 	defer context.AfterFunc(ctx, func() { _ = nc.Close() })()
 	conn, err := n.endpoint.Initiate(st, c)
 	if err != nil {

@@ -2,7 +2,6 @@ package swarm
 
 import (
 	"context"
-	"net"
 	"sync/atomic"
 	"time"
 
@@ -113,7 +112,8 @@ func (l *line) look() bool {
 		look.Paths = append(look.Paths, &p.gentle.path)
 	}
 	l.ask(served, now)
-	look.Others = l.traffic.others(served[0].stream.local(), all, now)
+	address := localOf(served[0].stream)
+	look.Others = l.traffic.others(address, now, sentBy, func() uint64 { return sentTo(all, address) })
 	l.control.Step(look)
 	rate := l.control.Rate()
 	l.node.turns.yield(rate)
@@ -182,12 +182,4 @@ func (n *Node) neighbours() (all []*Peer) {
 		all = append(all, s.peers...)
 	})
 	return all
-}
-
-// local is the address of our end, "" if it has none.
-func (s *stream) local() string {
-	if a, ok := s.LocalAddr().(*net.TCPAddr); ok {
-		return a.IP.String()
-	}
-	return ""
 }

@@ -16,9 +16,6 @@ const (
 	// lowerEffort is the traffic class that networks may leave behind all else,
 	// from RFC 8622: the code point 1, above two bits that are not ours.
 	lowerEffort = 1 << 2
-
-	// headBytes are those of Ethernet, IP and TCP before the bytes of a segment.
-	headBytes = 66
 )
 
 // measure asks the system about a connection.
@@ -64,6 +61,16 @@ func setLower(raw syscall.RawConn) {
 
 // sentBy is how many bytes an interface has sent.
 func sentBy(device string) (uint64, bool) { return counted(device, "tx_bytes") }
+
+// receivedBy is how many bytes an interface has received.
+func receivedBy(device string) (uint64, bool) { return counted(device, "rx_bytes") }
+
+// setWindow lets who sends to a connection have so many bytes on the way.
+func setWindow(raw syscall.RawConn, window int) {
+	_ = raw.Control(func(fd uintptr) {
+		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_WINDOW_CLAMP, window)
+	})
+}
 
 // counted reads a counter of an interface.
 func counted(device, what string) (uint64, bool) {

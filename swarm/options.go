@@ -33,6 +33,7 @@ type Options struct {
 	Peers   []string      // HOST:PORT, the user's
 	Timeout time.Duration // without a byte that was asked for; 0 means 15 s
 
+	Background         *Background   // nil: what comes makes way for nobody
 	LimitUp, LimitDown *rate.Limiter // bytes a second, which may be changed at any time; nil means none
 	MaxUpload          int64         // bytes after which sharing ends; 0 means never. See Node.SetMaxUpload
 

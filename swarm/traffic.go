@@ -15,11 +15,14 @@ type measured struct {
 	incoming time.Duration // a round trip, as who receives sees it; 0 if not known
 }
 
-// trafficEvery is over which what others send is measured.
+// headBytes are those of Ethernet, IP and TCP before the bytes of a segment.
+const headBytes = 66
+
+// trafficEvery is over which what others do is measured.
 const trafficEvery = 500 * time.Millisecond
 
-// traffic measures what others on this machine send through an interface of it,
-// where the system counts that: all there is but what our peers are sent.
+// traffic measures what others on this machine send or receive through an
+// interface of it, where the system counts that: all there is but ours.
 type traffic struct {
 	address string // of the interface
 	device  string // its name; "" if it is not known
@@ -29,16 +32,17 @@ type traffic struct {
 	rate    float64 // in the last
 }
 
-// others returns the bytes a second that others send from an address of ours.
-func (t *traffic) others(address string, peers []*Peer, now time.Duration) float64 {
+// others returns the bytes a second that others have to do with at an address of
+// ours, by a counter of its interface and what was ours since this was last asked.
+func (t *traffic) others(address string, now time.Duration, counter func(device string) (uint64, bool), mine func() uint64) float64 {
 	if address != t.address {
 		*t = traffic{address: address, device: deviceOf(address)}
 	}
 	if t.device == "" || now-t.since < trafficEvery {
 		return min(t.rate, t.before)
 	}
-	bytes, ok := sentBy(t.device)
-	ours := t.ours(peers)
+	bytes, ok := counter(t.device)
+	ours := mine()
 	if ok && t.bytes > 0 && bytes >= t.bytes {
 		span := (now - t.since).Seconds()
 		t.before, t.rate = t.rate, max(float64(bytes-t.bytes)-float64(ours), 0)/span
@@ -48,10 +52,10 @@ func (t *traffic) others(address string, peers []*Peer, now time.Duration) float
 	return min(t.rate, t.before)
 }
 
-// ours is what our peers were sent by that interface since it was last asked.
-func (t *traffic) ours(peers []*Peer) (bytes uint64) {
+// sentTo is what our peers were sent from an address since it was last asked.
+func sentTo(peers []*Peer, address string) (bytes uint64) {
 	for _, p := range peers {
-		if p.stream.local() != t.address {
+		if localOf(p.stream) != address {
 			continue
 		}
 		if m, ok := measure(p.stream.await.raw); ok {

@@ -32,6 +32,7 @@ type Trust struct {
 // HTTP is how servers are spoken to.
 type HTTP struct {
 	fetch.ClientOptions
+	Background  bool          // make way for the user's other traffic
 	LimitDown   int64         // bytes a second over all connections; 0 = none
 	Connections int           // most connections to one mirror host
 	Retries     int           // tries in a row without progress

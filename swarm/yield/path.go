@@ -37,6 +37,14 @@ func (c *Controller) Saw(p *Path, trip, now time.Duration) {
 	p.base.add(trip, p.shortest(), now)
 }
 
+// Trip is what a round trip takes now; 0 if there was none yet.
+func (p *Path) Trip() time.Duration {
+	if p.n == 0 {
+		return 0
+	}
+	return p.shortest()
+}
+
 // shortest is the shortest of the latest round trips.
 func (p *Path) shortest() time.Duration { return slices.Min(p.recent[:min(p.n, recentTrips)]) }
 
