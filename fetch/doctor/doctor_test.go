@@ -242,6 +242,9 @@ func TestProxies(t *testing.T) {
 	}
 	defer l.Close()
 	proxy := l.Addr().String()
+	for _, name := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "no_proxy"} {
+		t.Setenv(name, "")
+	}
 	t.Setenv("NO_PROXY", "near.example")
 	for _, test := range []struct {
 		proxy string
