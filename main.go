@@ -1149,6 +1149,7 @@ func (sh *sharing) serve(ctx context.Context) {
 				k.entry.Until(until)
 				k.transfer.Seeding(until, st.Uploaded, st.Peers)
 			})
+			k.Leave() // others may be served for longer
 			k.transfer.Seeded(k.Uploaded())
 			k.entry.Done()
 		})

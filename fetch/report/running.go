@@ -38,8 +38,11 @@ func (r *Reporter) Watch(ctx context.Context, stdout *os.File, again bool, look 
 		}
 		cols, rows := size()
 		r.processes(found, cols, rows, screen, again && !first)
-		if !again {
+		switch {
+		case !again:
 			return err
+		case r.unread():
+			return nil // Close says so
 		}
 		select {
 		case <-clock.C:
@@ -47,6 +50,13 @@ func (r *Reporter) Watch(ctx context.Context, stdout *os.File, again bool, look 
 			return nil
 		}
 	}
+}
+
+// unread tells whether results cannot be written any more.
+func (r *Reporter) unread() bool {
+	failed := make(chan bool, 1)
+	r.post(func() { failed <- r.out.err != nil })
+	return <-failed
 }
 
 // home puts the cursor to the top of the screen; erase takes away what is below.
