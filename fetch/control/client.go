@@ -87,8 +87,11 @@ func number(path string) string {
 // it was told.
 func (r *Running) Tell(ctx context.Context, req Request) error {
 	a, err := r.client.ask(ctx, r.path, req)
-	if err == nil && a.Error != "" {
+	switch {
+	case err == nil && a.Error != "":
 		err = errors.New(a.Error)
+	case req.Do == DoStop && errors.Is(err, errGone):
+		err = nil // it has stopped
 	}
 	if err != nil {
 		return fmt.Errorf("process %d: %w", r.PID, err)

@@ -11,7 +11,7 @@ import (
 )
 
 // span is how far back a meter looks.
-const span = 3 * time.Second
+const span = 2 * time.Second
 
 // meter counts bytes and knows how many a second came lately: each byte counts
 // the less the longer ago it came.
