@@ -327,6 +327,8 @@ func (r *running) account(l *lease, piece int, fresh bool) {
 }
 
 // wrongPiece bans the source: it alone sent the piece, so it alone is to blame.
+// Also in a race each source fills a buffer of its own, and no piece is ever put
+// together from two.
 func (r *running) wrongPiece(l *lease, piece int) {
 	r.wrong = true
 	s := l.source

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -74,6 +75,7 @@ type fake struct {
 	dead    time.Duration // from this time on every lease fails
 	reborn  time.Duration // until then
 	lies    int           // pieces from here on are wrong, if not 0
+	wrong   []int         // pieces that are wrong
 	partial int           // pieces from here on are answered with a lasting fault, if not 0
 	refuse  int           // connections above this are refused, if not 0
 
@@ -134,7 +136,7 @@ func (s *fake) piece(ctx context.Context, l Lease, i int) (Raw, error) {
 		l.Received(n)
 	}
 	copy(buf, s.data[span.Offset:])
-	if s.lies > 0 && i >= s.lies {
+	if s.lies > 0 && i >= s.lies || slices.Contains(s.wrong, i) {
 		buf[span.Size/2] ^= 1
 	}
 	return Raw{Piece: i, Data: buf}, nil
