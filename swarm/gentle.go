@@ -31,7 +31,7 @@ type gentle struct {
 	lower  bool // it is marked as of less importance
 	acked  uint64
 	sent   uint64
-	given  int64         // bytes written, as last seen
+	given  int64         // bytes that got through, as last seen
 	trip   time.Duration // when a round trip was last seen, since the line began
 	pinged time.Duration // likewise, when we asked for one
 	pace   float64
@@ -97,9 +97,7 @@ func (l *line) look() bool {
 		if !p.yields() {
 			continue
 		}
-		given := p.stream.written.Load()
-		look.Bytes += int(given - p.gentle.given)
-		p.gentle.given = given
+		look.Bytes += p.gentle.through(p.stream)
 		if p.swarm.node.turns.wants(p.up.turn) {
 			served = append(served, p)
 		}
@@ -134,6 +132,18 @@ func (l *line) listen(p *Peer, now time.Duration) {
 		g.trip = now
 		l.control.Saw(&g.path, time.Duration(trip), now)
 	}
+}
+
+// through is how many more bytes have arrived: those that only fill the system's
+// buffers say nothing about the line. Where it is not known, they have to do.
+func (g *gentle) through(s *stream) int {
+	all := s.written.Load()
+	if m, ok := measure(s.await.raw); ok {
+		all = int64(m.acked)
+	}
+	more := all - g.given
+	g.given = all
+	return int(more)
 }
 
 // ask pings the one whose round trip has not been seen for longest, if it is

@@ -28,7 +28,7 @@ const (
 
 	doubling = 200 * time.Millisecond // beside a round trip, in which the rate doubles at the start
 	regain   = 500 * time.Millisecond // likewise, until it is near what the line took
-	near     = 0.85                   // of that
+	near     = 0.92                   // of that
 	beyond   = 1.25                   // of that, where it grows faster again, as the line has more
 	growth   = 0.1                    // of that, a second, in between
 	further  = 0.5                    // of the rate, a second, beyond
@@ -36,6 +36,8 @@ const (
 
 	memory = 200 * time.Millisecond // over which what we send is measured
 	pause  = 10 * time.Second       // between looks, after which we begin anew
+
+	firstCut = 0.15 // at most, of the rate; the next ones go as far as half
 
 	drainEvery  = 20 * time.Second // unless the queue was seen empty by itself
 	drainLeast  = 150 * time.Millisecond
@@ -134,9 +136,12 @@ func (c *Controller) down(now, trip time.Duration, part float64) {
 		return
 	}
 	// What is allowed and does not get through is no measure.
-	through := min(c.rate, c.moved.rate)
+	through := min(c.rate, c.moved.best())
 	if c.growing || !c.settled {
 		c.full = max(through, Least)
+	}
+	if c.growing && c.settled {
+		part = min(part, firstCut) // the queue may be ours, or no queue at all
 	}
 	c.rate = max(through*(1-part), Least)
 	c.settled, c.growing = true, false
