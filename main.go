@@ -1104,8 +1104,7 @@ func (sh *sharing) up(keeps bool) error {
 	}
 	o := sh.options()
 	keeper := quota.New(quota.Options{
-		Rules: quota.Rules{Monthly: sh.MonthlyUpload, Quiet: sh.QuietHours, Anyway: sh.ShareAnyway},
-		File:  filepath.Join(o.Cache, "uploads"), Probes: quota.System(sh.getenv), Verbose: sh.report.Verbosef,
+		File: filepath.Join(o.Cache, "uploads"), Probes: quota.System(sh.getenv), Verbose: sh.report.Verbosef,
 	})
 	o.Share = o.Share && keeps
 	o.Quota, o.Sharing = keeper, sh.ruled
@@ -1114,6 +1113,9 @@ func (sh *sharing) up(keeps bool) error {
 		return err
 	}
 	sh.desk.ObeyMaxUpload(node.SetMaxUpload)
+	sh.desk.ObeyRules(func(l argv.Live) {
+		keeper.SetRules(quota.Rules{Monthly: l.MonthlyUpload, Quiet: l.Quiet(), Anyway: l.ShareAnyway})
+	})
 	if port := node.Port(); port != 0 {
 		sh.report.Verbosef("listening at port %d", port)
 	}
@@ -1130,7 +1132,7 @@ func (sh *sharing) up(keeps bool) error {
 // ruled says what the user's rules have changed.
 func (sh *sharing) ruled(v quota.Verdict) {
 	v.LAN = v.LAN || v.Reason != "" && sh.NoLAN // nobody counts as local
-	sh.report.Sharing(report.Rule(v), sh.MonthlyUpload)
+	sh.report.Sharing(report.Rule(v), sh.desk.Limits().MonthlyUpload)
 }
 
 // keep leaves a content to be served; g is nil if the desk knows it.

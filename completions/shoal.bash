@@ -46,7 +46,7 @@ _shoal() {
 		--salt) words='random' ;;
 		-o | --output | --pubkey | --cacert | --cert | --key | --sign) ;; # a file
 		completion) words='bash zsh fish' ;;
-		set) words="$flags --help limit-down= limit-up= max-upload= connections= seed-time= seed-idle= seed-ratio=" ;;
+		set) words="$flags --help limit-down= limit-up= max-upload= connections= seed-time= seed-idle= seed-ratio= monthly-upload= quiet-hours= share-anyway=" ;;
 		*)
 			case $cur in
 				-*) words="$flags --help" ;;

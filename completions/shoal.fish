@@ -52,7 +52,7 @@ complete -c shoal -n '__fish_seen_subcommand_from seed' -l metrics -x -d 'HOST:P
 
 complete -c shoal -n '__fish_seen_subcommand_from status' -l watch -d 'Again every second'
 complete -c shoal -n $orders -l all -d 'All of them'
-complete -c shoal -n '__fish_seen_subcommand_from set' -f -a 'limit-down= limit-up= max-upload= connections= seed-time= seed-idle= seed-ratio='
+complete -c shoal -n '__fish_seen_subcommand_from set' -f -a 'limit-down= limit-up= max-upload= connections= seed-time= seed-idle= seed-ratio= monthly-upload= quiet-hours= share-anyway='
 
 complete -c shoal -n $trust -l id -x -d 'Content id to pin'
 complete -c shoal -n $trust -l pubkey -r -d 'minisign key or its file'

@@ -126,7 +126,7 @@ _shoal() {
 				stop | pause | continue) _arguments '--all[all of them]' $look '1:id' ;;
 				set)
 					_arguments '--all[all of them]' $look \
-						'*:limit:(limit-down= limit-up= max-upload= connections= seed-time= seed-idle= seed-ratio=)'
+						'*:limit:(limit-down= limit-up= max-upload= connections= seed-time= seed-idle= seed-ratio= monthly-upload= quiet-hours= share-anyway=)'
 					;;
 				doctor) _arguments $output $trust $transfer $swarm $look '1:manifest:_files -g "*.shoal"' ;;
 				demo) _arguments $look ;;

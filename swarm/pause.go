@@ -49,5 +49,9 @@ func (s *Swarm) Sharing() (on bool, why string) {
 		return false, "max-upload is reached"
 	}
 	v := s.node.options.Quota.Verdict()
-	return !v.Forbids(s.local), v.Reason
+	why = v.Reason
+	if !v.Until.IsZero() {
+		why += v.Until.Format(" until January 2 15:04")
+	}
+	return !v.Forbids(s.local), why
 }

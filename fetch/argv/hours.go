@@ -2,6 +2,7 @@ package argv
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 )
@@ -43,4 +44,36 @@ func parseClock(s string) (minutes int, ok bool) {
 	m, e := strconv.ParseUint(minute, 10, 8)
 	minutes = int(h*60 + m)
 	return minutes, err == nil && e == nil && len(hour) <= 2 && len(minute) == 2 && m < 60 && minutes <= 24*60
+}
+
+// hoursText writes spans of a day as the flag takes them; "" is none.
+func hoursText(spans [][2]int) string {
+	var texts []string
+	for _, s := range spans {
+		texts = append(texts, clockText(s[0])+"-"+clockText(s[1]))
+	}
+	return strings.Join(texts, ",")
+}
+
+// clockText writes minutes since midnight as parseClock reads them.
+func clockText(minutes int) string {
+	if minutes%60 == 0 {
+		return strconv.Itoa(minutes / 60)
+	}
+	return fmt.Sprintf("%d:%02d", minutes/60, minutes%60)
+}
+
+// parseHoursText is parseHours for who wants the text.
+func parseHoursText(s string) (string, error) {
+	spans, err := parseHours(s)
+	return hoursText(spans), err
+}
+
+// Quiet is QuietHours in minutes since midnight.
+func (l *Live) Quiet() [][2]int {
+	if l.QuietHours == "" {
+		return nil
+	}
+	spans, _ := parseHours(l.QuietHours) // it was read before
+	return spans
 }

@@ -17,6 +17,9 @@ type Live struct {
 	Connections        int
 	SeedTime, SeedIdle time.Duration
 	SeedRatio          float64
+	MonthlyUpload      int64  // bytes
+	QuietHours         string // as the flag takes them; "" is none
+	ShareAnyway        bool
 	Stay               bool
 }
 
@@ -24,7 +27,8 @@ type Live struct {
 func NewLive(h HTTP, s Swarm, stay bool) Live {
 	l := Live{
 		LimitDown: h.LimitDown, LimitUp: s.LimitUp, MaxUpload: s.MaxUpload, Connections: h.Connections,
-		SeedTime: s.SeedTime, SeedIdle: s.SeedIdle, SeedRatio: s.SeedRatio, Stay: stay,
+		SeedTime: s.SeedTime, SeedIdle: s.SeedIdle, SeedRatio: s.SeedRatio,
+		MonthlyUpload: s.MonthlyUpload, QuietHours: hoursText(s.QuietHours), ShareAnyway: s.ShareAnyway, Stay: stay,
 	}
 	if stay {
 		l.SeedTime = max(l.SeedTime, 0)
@@ -56,10 +60,13 @@ func (l *Live) limits() []liveLimit {
 		liveOf("seed-ratio", &l.SeedRatio, parseRatio, func(r float64) string {
 			return unless0(r, strconv.FormatFloat(r, 'g', -1, 64))
 		}),
+		liveOf("monthly-upload", &l.MonthlyUpload, parseSize, sizeText),
+		liveOf("quiet-hours", &l.QuietHours, parseHoursText, func(s string) string { return s }),
+		liveOf("share-anyway", &l.ShareAnyway, parseBool, func(on bool) string { return unless0(on, "true") }),
 	}
 }
 
-func liveOf[T int | int64 | time.Duration | float64](key string, to *T, parse func(string) (T, error), text func(T) string) liveLimit {
+func liveOf[T limitable](key string, to *T, parse func(string) (T, error), text func(T) string) liveLimit {
 	return liveLimit{
 		key: key,
 		set: func(s string) error {
@@ -74,12 +81,29 @@ func liveOf[T int | int64 | time.Duration | float64](key string, to *T, parse fu
 	}
 }
 
-// number is a limit in bytes, bytes a second, seconds or just so many.
-func number[T int | int64 | time.Duration | float64](v T) float64 {
-	if d, ok := any(v).(time.Duration); ok {
-		return d.Seconds()
+// limitable is what a limit may be.
+type limitable interface {
+	int | int64 | time.Duration | float64 | string | bool
+}
+
+// number is a limit in bytes, bytes a second, seconds or just so many; of one that
+// is no number, 1 when it is in force.
+func number[T limitable](v T) float64 {
+	switch v := any(v).(type) {
+	case int:
+		return float64(v)
+	case int64:
+		return float64(v)
+	case float64:
+		return v
+	case time.Duration:
+		return v.Seconds()
 	}
-	return float64(v)
+	var none T
+	if v == none {
+		return 0
+	}
+	return 1
 }
 
 // unless0 is text, or nothing for the zero value.
@@ -109,7 +133,8 @@ func (l *Live) Get(key string) string {
 	return ""
 }
 
-// Number is a limit in bytes, bytes a second or seconds; 0 when there is none.
+// Number is a limit in bytes, bytes a second or seconds, or 1 for one that is no
+// number; 0 when there is none.
 func (l *Live) Number(key string) float64 {
 	for _, limit := range l.limits() {
 		if limit.key == key {
@@ -154,14 +179,7 @@ func parseSetting(word string) (Setting, error) {
 
 // Fixed is the limits in force that cannot be changed while shoal runs.
 func (s *Swarm) Fixed() (all []Setting) {
-	var hours []string
-	for _, span := range s.QuietHours {
-		hours = append(hours, clockText(span[0])+"-"+clockText(span[1]))
-	}
 	for _, l := range []Setting{
-		{"monthly-upload", sizeText(s.MonthlyUpload)},
-		{"quiet-hours", strings.Join(hours, ",")},
-		{"share-anyway", unless0(s.ShareAnyway, "true")},
 		{"no-share", unless0(s.NoShare, "true")},
 		{"http-only", unless0(s.HTTPOnly, "true")},
 		{"no-dht", unless0(s.NoDHT, "true")},
@@ -172,14 +190,6 @@ func (s *Swarm) Fixed() (all []Setting) {
 		}
 	}
 	return all
-}
-
-// clockText writes minutes since midnight as parseClock reads them.
-func clockText(minutes int) string {
-	if minutes%60 == 0 {
-		return strconv.Itoa(minutes / 60)
-	}
-	return fmt.Sprintf("%d:%02d", minutes/60, minutes%60)
 }
 
 // sizeText writes bytes as parseSize reads them, exactly.

@@ -15,6 +15,8 @@ func TestLive(t *testing.T) {
 		{"limit-down", "2MiB", "2M"}, {"limit-down", "1000", "1000"}, {"limit-down", "0", ""}, {"limit-up", "1.5M/s", "1536K"},
 		{"max-upload", "1T", "1T"}, {"connections", "7", "7"}, {"seed-time", "90", "1m30s"}, {"seed-time", "0", "0s"},
 		{"seed-idle", "1h", "1h"}, {"seed-idle", "0", ""}, {"seed-ratio", "1.0", "1"}, {"seed-ratio", "2.5", "2.5"},
+		{"monthly-upload", "20G", "20G"}, {"monthly-upload", "0", ""}, {"quiet-hours", "09:00-18, 22:30-6", "9-18,22:30-6"},
+		{"quiet-hours", "none", ""}, {"share-anyway", "1", "true"}, {"share-anyway", "false", ""},
 	} {
 		if err := l.Set(c.key, c.value); err != nil || l.Get(c.key) != c.want {
 			t.Errorf("%s=%s is %q, %v; want %q", c.key, c.value, l.Get(c.key), err, c.want)
@@ -28,11 +30,15 @@ func TestLive(t *testing.T) {
 	before := l
 	for _, c := range []struct{ key, value string }{
 		{"limit-up", "much"}, {"limit-up", "-1"}, {"limit-up", ""}, {"connections", "0"}, {"seed-ratio", "NaN"}, {"listen", ":1"}, {"", "1"},
+		{"quiet-hours", "9-9"}, {"monthly-upload", "-1"}, {"share-anyway", "perhaps"},
 	} {
 		err := l.Set(c.key, c.value)
 		if _, ok := errors.AsType[*UsageError](err); !ok || l != before {
 			t.Errorf("%s=%s: %v, and now %+v", c.key, c.value, err, l)
 		}
+	}
+	if quiet := NewLive(HTTP{}, Swarm{QuietHours: [][2]int{{1350, 360}}}, false); len(quiet.Quiet()) != 1 || quiet.Quiet()[0] != [2]int{1350, 360} {
+		t.Errorf("the quiet hours are %q, %v", quiet.QuietHours, quiet.Quiet())
 	}
 	seed := NewLive(HTTP{}, Swarm{SeedTime: -1}, true)
 	if seed.Get("seed-time") != "" || seed.SeedTime != 0 {
@@ -65,12 +71,9 @@ func TestOrders(t *testing.T) {
 }
 
 func TestFixed(t *testing.T) {
-	s := Swarm{MonthlyUpload: 20 << 30, QuietHours: [][2]int{{9 * 60, 18 * 60}, {22*60 + 30, 6 * 60}}, NoShare: true}
-	want := []Setting{{"monthly-upload", "20G"}, {"quiet-hours", "9-18,22:30-6"}, {"no-share", "true"}}
+	s := Swarm{NoLAN: true, NoShare: true}
+	want := []Setting{{"no-share", "true"}, {"no-lan", "true"}}
 	if got := s.Fixed(); !slices.Equal(got, want) {
 		t.Errorf("got %v", got)
-	}
-	if spans, err := parseHours(want[1].Value); err != nil || !slices.Equal(spans, s.QuietHours) {
-		t.Errorf("its hours are read as %v, %v", spans, err)
 	}
 }

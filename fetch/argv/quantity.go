@@ -87,6 +87,15 @@ func parseCount(least int) func(string) (int, error) {
 	}
 }
 
+// parseBool reads what a flag without a value may be given.
+func parseBool(s string) (bool, error) {
+	on, err := strconv.ParseBool(s)
+	if err != nil {
+		return false, errors.New("want true or false")
+	}
+	return on, nil
+}
+
 // parseRatio reads a number of at least 0.
 func parseRatio(s string) (float64, error) {
 	r, err := strconv.ParseFloat(s, 64)

@@ -35,6 +35,7 @@ type Desk struct {
 	limits    argv.Live
 	set       map[string]bool // keys that were changed by Set
 	maxUpload func(bytes int64)
+	rules     func(argv.Live)
 	entries   []*Entry
 }
 
@@ -56,6 +57,15 @@ func (d *Desk) ObeyMaxUpload(f func(bytes int64)) {
 	defer d.mu.Unlock()
 	d.maxUpload = f
 	f(d.limits.MaxUpload)
+}
+
+// ObeyRules has f told of the limits when it is called, and whenever monthly-upload,
+// quiet-hours or share-anyway has changed.
+func (d *Desk) ObeyRules(f func(argv.Live)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.rules = f
+	f(d.limits)
 }
 
 // Add enters a transfer; the path is where its content goes or lies. A nil Desk
@@ -143,6 +153,10 @@ func (d *Desk) change(key, value string) error {
 	case "max-upload":
 		if d.maxUpload != nil {
 			d.maxUpload(l.MaxUpload)
+		}
+	case "monthly-upload", "quiet-hours", "share-anyway":
+		if d.rules != nil {
+			d.rules(l)
 		}
 	case "connections":
 		for _, e := range d.entries {

@@ -35,6 +35,7 @@ type Keeper struct {
 	tally            *tally
 	spent            month // the latest whose bytes are used up
 	battery, metered bool
+	probed           time.Time // when they were looked at
 }
 
 const (
@@ -54,6 +55,29 @@ func New(o Options) *Keeper {
 	k := &Keeper{options: o, news: make(chan struct{}, 1), tally: newTally(o.File, o.Monthly)}
 	k.judge()
 	return k
+}
+
+// SetRules changes the rules.
+func (k *Keeper) SetRules(r Rules) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.options.Rules = r
+	k.tally.allow(r.Monthly)
+	k.spent = 0
+	if k.tally.spent() {
+		k.spent = k.month()
+	}
+	k.probed = time.Time{}
+	k.judgeLocked()
+	k.wake()
+}
+
+// wake has Run look at the verdict.
+func (k *Keeper) wake() {
+	select {
+	case k.news <- struct{}{}:
+	default:
+	}
 }
 
 // Verdict is what the rules say now. A nil Keeper has none.
@@ -77,10 +101,7 @@ func (k *Keeper) Take(bytes int) bool {
 	if !ok && k.spent != now {
 		k.spent = now
 		k.judgeLocked()
-		select {
-		case k.news <- struct{}{}:
-		default:
-		}
+		k.wake()
 	}
 	return ok
 }
@@ -121,20 +142,16 @@ func (k *Keeper) Run(ctx context.Context, tell func(Verdict)) {
 	defer clock.Stop()
 	k.count()
 	var told Verdict
-	var probed time.Time
 	synced := time.Now()
 	for {
 		if v := k.judge(); v.Reason != told.Reason {
 			told = v
 			tell(v)
 		}
-		now := time.Now()
-		switch {
-		case probed.IsZero() || now.Sub(probed) >= probeEvery:
-			probed = now
-			k.probe(ctx)
+		if k.probe(ctx) {
 			continue
-		case now.Sub(synced) >= syncEvery:
+		}
+		if now := time.Now(); now.Sub(synced) >= syncEvery {
 			synced = now
 			k.sync()
 		}
@@ -161,16 +178,29 @@ func (k *Keeper) count() {
 	}
 }
 
-// probe looks at the machine, if that matters.
-func (k *Keeper) probe(ctx context.Context) {
-	if k.options.Anyway {
-		return
+// probe looks at the machine, if that matters and it is time to. It tells whether
+// it has.
+func (k *Keeper) probe(ctx context.Context) bool {
+	if !k.toProbe(time.Now()) {
+		return false
 	}
 	look := func(probe func(context.Context) bool) bool { return probe != nil && probe(ctx) }
 	battery, metered := look(k.options.Probes.Battery), look(k.options.Probes.Metered)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.battery, k.metered = battery, metered
+	return true
+}
+
+// toProbe tells whether it is time to look at the machine, which then is done.
+func (k *Keeper) toProbe(now time.Time) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.options.Anyway || !k.probed.IsZero() && now.Sub(k.probed) < probeEvery {
+		return false
+	}
+	k.probed = now
+	return true
 }
 
 // sync makes the count durable.

@@ -200,6 +200,44 @@ func TestKeeper(t *testing.T) {
 	})
 }
 
+// TestSetRules changes the rules while they hold.
+func TestSetRules(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		yes := func(context.Context) bool { return true }
+		k := New(Options{
+			Rules: Rules{Monthly: 1 << 20, Anyway: true}, Probes: Probes{Battery: yes}, Now: func() time.Time { return time.Now().UTC() },
+		})
+		said := make(chan string)
+		ctx, stop := context.WithCancel(t.Context())
+		go k.Run(ctx, func(v Verdict) { said <- v.Reason })
+		for k.Take(1 << 18) {
+		}
+		for _, step := range []struct {
+			rules Rules
+			want  string
+		}{
+			{Rules{Monthly: 2 << 20, Anyway: true}, ""},
+			{Rules{Monthly: 1, Anyway: true}, Monthly},
+			{Rules{Anyway: true}, ""},
+			{Rules{}, Battery},
+			{Rules{Quiet: Hours{{0, day}}}, QuietHours},
+			{Rules{Anyway: true}, ""},
+		} {
+			if step.rules.Monthly == 2<<20 {
+				if got := <-said; got != Monthly {
+					t.Errorf("at first: %q", got)
+				}
+			}
+			begun := time.Now()
+			k.SetRules(step.rules)
+			if got := <-said; got != step.want || time.Since(begun) > 0 {
+				t.Errorf("%+v: %q after %v, want %q", step.rules, got, time.Since(begun), step.want)
+			}
+		}
+		stop()
+	})
+}
+
 // TestShareAnyway does not even look.
 func TestShareAnyway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -34,10 +34,17 @@ type tally struct {
 }
 
 func newTally(path string, limit int64) *tally {
+	t := &tally{path: path}
+	t.allow(limit)
+	return t
+}
+
+// allow sets how many bytes a month has; 0 means no limit.
+func (t *tally) allow(limit int64) {
+	t.limit = limit
 	if limit == 0 {
-		limit = math.MaxInt64
+		t.limit = math.MaxInt64
 	}
-	return &tally{path: path, limit: limit}
 }
 
 // take takes n bytes from the month, and tells whether it had them.
