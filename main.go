@@ -59,9 +59,10 @@ func main() {
 // grace is how long a first signal leaves to stop and to save what is there.
 const grace = 3 * time.Second
 
-// listen returns a context that the first signal to stop ends, what does the same
-// as such a signal, and a channel of wishes for a status line. The second signal, or the end of grace, ends
-// the process at once: what is on disk can be gone on with at any instant.
+// listen returns a context that the first signal to stop ends, a function that
+// does what such a signal does, and a channel of wishes for a status line. The
+// second signal, or the end of grace, ends the process at once: what is on disk
+// can be gone on with at any instant.
 func listen(parent context.Context) (ctx context.Context, end func(), wishes <-chan os.Signal) {
 	ctx, cancel := context.WithCancelCause(parent)
 	stop := make(chan os.Signal, 2)
