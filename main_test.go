@@ -565,6 +565,57 @@ func TestKillRounds(t *testing.T) {
 	t.Logf("%d rounds, %d of %d bytes fetched again", rounds, lost, len(content))
 }
 
+// BenchmarkDiscovery fetches from a mirror with nobody else there, looking for
+// peers in a private DHT and in the LAN, and with --http-only, in turns. It
+// reports the ratio of the medians of what each took from start to exit:
+//
+//	go test -run '^$' -bench Discovery -benchtime 15x .
+func BenchmarkDiscovery(b *testing.B) {
+	const size = 512 << 20
+	b.Setenv("XDG_RUNTIME_DIR", b.TempDir())
+	b.Setenv("XDG_CACHE_HOME", b.TempDir())
+	b.Setenv("SHOAL_SHARE_ANYWAY", "true")
+	b.Chdir(b.TempDir())
+	network := must(dhttest.Open(b.Context(), 20))
+	defer network.Close()
+	content := make([]byte, size)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(content)
+	if err := errors.Join(os.Mkdir("www", 0o700), os.WriteFile("www/f", content, 0o600)); err != nil {
+		b.Fatal(err)
+	}
+	server := httptest.NewServer(http.FileServer(http.Dir("www")))
+	defer server.Close()
+	if out, err := shoal("create", "www/f", "--discovery", "dht,lan", "--mirror", server.URL+"/f").CombinedOutput(); err != nil {
+		b.Fatalf("create: %v\n%s", err, out)
+	}
+	took := func(flags ...string) time.Duration {
+		start := time.Now()
+		line := append([]string{"fetch", "f.shoal", "-q", "-o", "got", "--seed-time", "0"}, flags...)
+		if out, err := shoal(line...).CombinedOutput(); err != nil {
+			b.Fatalf("fetch: %v\n%s", err, out)
+		}
+		d := time.Since(start)
+		if err := os.Remove("got"); err != nil {
+			b.Fatal(err)
+		}
+		return d
+	}
+	median := func(d []time.Duration) float64 {
+		slices.Sort(d)
+		return float64(d[len(d)/2])
+	}
+	var with, without []time.Duration
+	for b.Loop() {
+		with = append(with, took("--dht-bootstrap", network.Bootstrap(), "--dht-private"))
+		without = append(without, took("--http-only"))
+	}
+	if network.Announced() == 0 {
+		b.Fatal("nobody was announced: discovery was not on")
+	}
+	b.SetBytes(2 * size)
+	b.ReportMetric(median(with)/median(without), "discovery/http-only")
+}
+
 // TestSecondSignal blocks the program where nothing can stop it in good order,
 // so that only the second signal can end it.
 func TestSecondSignal(t *testing.T) {
