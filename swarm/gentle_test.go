@@ -123,9 +123,10 @@ func TestYields(t *testing.T) {
 }
 
 // TestGentle sends to a peer over TCP as if he were far away, and wants that to
-// be all there, marked, and faster than what is begun with, as nobody is in need.
+// be all there, marked, and at a rate that a controller has set. How fast that is
+// says more about this machine's load than about the controller.
 func TestGentle(t *testing.T) {
-	c := newContent(t, 8<<20, 256<<10, false)
+	c := newContent(t, 2<<20, 256<<10, false)
 	from := runNode(t, Options{Listen: "127.0.0.1:0", Share: true, far: true})
 	served := from.Join(c.seed())
 	to := runNode(t, Options{Listen: "127.0.0.1:0"})
@@ -141,7 +142,7 @@ func TestGentle(t *testing.T) {
 	from.turns.mu.Lock()
 	rate := from.turns.gentle
 	from.turns.mu.Unlock()
-	if rate <= yield.First {
+	if rate < yield.Least {
 		t.Errorf("it was sent at %.0f bytes a second in the end", rate)
 	}
 	checkLower(t, p.stream.await.raw)
