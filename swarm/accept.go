@@ -3,8 +3,10 @@ package swarm
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -42,21 +44,22 @@ func (n *Node) accept(ctx context.Context, l net.Listener) {
 			continue
 		}
 		addr := addressOf(nc)
-		if !n.gate.enter(addr.Addr()) {
+		place := n.gate.enter(addr.Addr(), nc)
+		if place == nil {
 			_ = nc.Close()
 			continue
 		}
-		running.Go(func() { n.welcome(ctx, nc, addr) })
+		running.Go(func() { n.welcome(ctx, nc, addr, place) })
 	}
 }
 
 // welcome shakes hands with who came in, and runs the connection until it ends.
-func (n *Node) welcome(ctx context.Context, nc net.Conn, addr netip.AddrPort) {
+func (n *Node) welcome(ctx context.Context, nc net.Conn, addr netip.AddrPort, place *place) {
 	defer nc.Close()
 	stop := context.AfterFunc(ctx, func() { _ = nc.Close() })
 	st := newStream(n.quiet(nc), n.options.LimitDown)
 	conn, err := n.endpoint.Accept(st, n.contents())
-	n.gate.leave(addr.Addr())
+	n.gate.leave(place)
 	if err != nil {
 		n.options.Verbose("accepting %v: %v", addr, err)
 		return
@@ -98,40 +101,61 @@ func addressOf(nc net.Conn) netip.AddrPort {
 	return netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
 }
 
-// gate bounds the connections that have not shaken hands yet.
+// gate bounds the connections that have not shaken hands yet. When there are as
+// many as may be, the oldest makes room: who means well needs a moment, and who
+// holds places cannot keep them from him.
 type gate struct {
 	mu       sync.Mutex
-	all      int
+	places   []*place             // the oldest first
 	networks map[netip.Prefix]int // public ones
 }
 
-// enter tells whether one more may come from that host, and counts it.
-func (g *gate) enter(host netip.Addr) bool {
+// place is that of one connection in the gate.
+type place struct {
+	nc      io.Closer
+	network netip.Prefix // the zero Prefix if it is not public
+}
+
+// enter returns the place of one more connection from that host, or nil if it may
+// not come.
+func (g *gate) enter(host netip.Addr, nc io.Closer) *place {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	network, public := publicNetwork(host)
-	if g.all >= halfOpenMost || public && g.networks[network] >= halfOpenNetwork {
-		return false
+	if public && g.networks[network] >= halfOpenNetwork {
+		return nil
 	}
-	g.all++
+	if len(g.places) >= halfOpenMost {
+		_ = g.places[0].nc.Close()
+		g.remove(g.places[0])
+	}
+	p := &place{nc, network}
+	g.places = append(g.places, p)
 	if public {
 		if g.networks == nil {
 			g.networks = make(map[netip.Prefix]int)
 		}
 		g.networks[network]++
 	}
-	return true
+	return p
 }
 
-// leave ends what enter has counted.
-func (g *gate) leave(host netip.Addr) {
+// leave ends what enter has begun, unless p had to make room.
+func (g *gate) leave(p *place) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.all--
-	if network, public := publicNetwork(host); public {
-		if g.networks[network]--; g.networks[network] == 0 {
-			delete(g.networks, network)
-		}
+	if slices.Contains(g.places, p) {
+		g.remove(p)
+	}
+}
+
+func (g *gate) remove(p *place) {
+	g.places = slices.DeleteFunc(g.places, func(o *place) bool { return o == p })
+	if !p.network.IsValid() {
+		return
+	}
+	if g.networks[p.network]--; g.networks[p.network] == 0 {
+		delete(g.networks, p.network)
 	}
 }
 

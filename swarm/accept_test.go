@@ -22,38 +22,49 @@ import (
 
 var churn = flag.Int("churn", 0, "connections that come and go in TestChurn; 0 means 200, and 10,000 with SHOAL_SLOW")
 
+// closed counts what is closed.
+type closed int
+
+func (c *closed) Close() error { *c++; return nil }
+
 func TestGate(t *testing.T) {
 	var g gate
+	var gone closed
 	public, private := netip.MustParseAddr("8.8.8.1"), netip.MustParseAddr("192.168.0.1")
+	var places []*place
 	for range halfOpenNetwork {
-		if !g.enter(public) {
+		p := g.enter(public, &gone)
+		if p == nil {
 			t.Fatal("too few of one network may come")
 		}
+		places = append(places, p)
 		public = public.Next()
 	}
-	if g.enter(public) {
+	if g.enter(public, &gone) != nil {
 		t.Error("too many of one network may come")
 	}
-	if !g.enter(netip.MustParseAddr("8.8.9.1")) {
-		t.Error("those of another network may not")
+	for len(places) < halfOpenMost {
+		places = append(places, g.enter(private, &gone))
 	}
-	n := halfOpenNetwork + 1
-	for g.enter(private) {
-		n++
+	if gone != 0 {
+		t.Errorf("%d had to go while there was room", gone)
 	}
-	if n != halfOpenMost {
-		t.Errorf("%d may come at once", n)
+	g.leave(places[halfOpenMost-1])
+	places[halfOpenMost-1] = g.enter(private, &gone)
+	for i := range halfOpenMost {
+		if g.enter(private, &gone); gone != closed(i+1) {
+			t.Fatalf("%d had to go when %d came too many", gone, i+1)
+		}
+		g.leave(places[i]) // which has lost its place: nobody else leaves
+		if len(g.places) != halfOpenMost {
+			t.Fatalf("there are %d", len(g.places))
+		}
 	}
-	g.leave(public.Prev())
-	if !g.enter(public) {
-		t.Error("nobody may come after one has gone")
-	}
-	for range halfOpenNetwork {
-		g.leave(public)
-	}
-	g.leave(netip.MustParseAddr("8.8.9.1"))
 	if len(g.networks) > 0 {
 		t.Errorf("it remembers %v", g.networks)
+	}
+	if g.enter(public, &gone) == nil {
+		t.Error("nobody of a network may come after all have gone")
 	}
 }
 
@@ -83,7 +94,7 @@ func TestAcceptAfterErrors(t *testing.T) {
 	})
 }
 
-// TestSlowDrip has strangers keep connections half open.
+// TestSlowDrip has strangers keep connections half open. They keep nobody out.
 func TestSlowDrip(t *testing.T) {
 	c := newContent(t, 1<<20, 64<<10, false)
 	synctest.Test(t, func(t *testing.T) {
@@ -107,9 +118,13 @@ func TestSlowDrip(t *testing.T) {
 				nc.Close()
 			})
 		}
-		all.Wait()
+		began := time.Now()
 		_, s := w.leech(c, Options{}, m)
 		firstPeer(t, s)
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("who means well had to wait for %v", took)
+		}
+		all.Wait()
 	})
 }
 
@@ -229,7 +244,7 @@ func used(t *testing.T, s *Swarm) usage {
 		defer n.gate.mu.Unlock()
 		n.turns.mu.Lock()
 		defer n.turns.mu.Unlock()
-		return s.Stats().Peers == 0 && n.gate.all+len(n.gate.networks)+len(n.turns.hosts) == 0
+		return s.Stats().Peers == 0 && len(n.gate.places)+len(n.gate.networks)+len(n.turns.hosts) == 0
 	})
 	runtime.GC()
 	runtime.GC()

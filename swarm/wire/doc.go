@@ -29,10 +29,11 @@
 // A responder with several contents tries the PSK of each. It answers if one fits, the
 // minute is at most 2 from its own, and it has not seen the message's public key in the
 // time that leaves. Otherwise it is silent: it writes nothing, reads on, and closes 5
-// seconds after the connection was made, whatever came, or when the other end does. So
-// who lacks the manifest learns nothing by asking. He may still guess by looking: a public key is a point of
-// the curve, which only half of all random strings are, so many first messages together
-// can be told from noise; and the two sizes are always the same.
+// seconds after the connection was made, whatever came, or when the other end does, or
+// to make room when too many wait. So who lacks the manifest learns nothing by asking.
+// He may still guess by looking: a public key is a point of the curve, which only half
+// of all random strings are, so many first messages together can be told from noise;
+// and the two sizes are always the same.
 //
 // A handshake proves that the other end holds the manifest, not which holder it is. A
 // holder who can divert the connection can sit in its middle; pieces are proven by
