@@ -258,7 +258,8 @@ var volatile = regexp.MustCompile(`"(seconds|rate|eta|connections)":[^,}]+`)
 
 // events FILE WANTED checks that every line of FILE is a JSON event and the
 // last one is exit, and writes them to WANTED without what differs from run to
-// run: times, ports, and all progress events but the last.
+// run: times, ports, all progress events but the last, and all seeding events of a
+// content but its first and its last.
 func events(ts *testscript.TestScript, _ bool, args []string) {
 	head := regexp.MustCompile(`^\{"schema":1,"time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z",`)
 	until := regexp.MustCompile(`"until":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"`)
@@ -276,19 +277,30 @@ func events(ts *testscript.TestScript, _ bool, args []string) {
 	if n := len(lines); n == 0 || !strings.HasPrefix(lines[n-1], `{"event":"exit"`) {
 		ts.Fatalf("the last event is not exit")
 	}
-	isProgress := func(line string) bool { return strings.HasPrefix(line, `{"event":"progress"`) }
-	last := len(lines) - 1
-	for last >= 0 && !isProgress(lines[last]) {
-		last--
-	}
-	var kept bytes.Buffer
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(strings.Join(certain(lines), "")), 0o666))
+}
+
+// certain leaves out the events of which there are more the longer it takes.
+func certain(lines []string) (kept []string) {
 	for i, line := range lines {
-		if !isProgress(line) || i == last {
-			kept.WriteString(line)
+		same := func(other string) bool { return about(other) == about(line) }
+		before, after := lines[:i], lines[i+1:]
+		again := false
+		switch event, _, _ := strings.Cut(about(line), ","); event {
+		case `{"event":"progress"`:
+			again = slices.ContainsFunc(after, func(other string) bool { return strings.HasPrefix(other, event) })
+		case `{"event":"seeding"`:
+			again = slices.ContainsFunc(before, same) && slices.ContainsFunc(after, same)
+		}
+		if !again {
+			kept = append(kept, line)
 		}
 	}
-	ts.Check(os.WriteFile(ts.MkAbs(args[1]), kept.Bytes(), 0o666))
+	return kept
 }
+
+// about is the part of a line that says what event it is, and of what content.
+func about(line string) string { return strings.Join(strings.SplitN(line, ",", 3)[:2], ",") }
 
 // dht [NODES] starts a private DHT of real nodes, five by default. By the config
 // file every shoal of the script takes part in it at $DHT, and is bound to
