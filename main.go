@@ -527,7 +527,8 @@ func (s *session) fetch(ctx context.Context, o *argv.Fetch) error {
 				path: resume.Target(r.Manifest, o.Output), onComplete: o.OnComplete, sharing: with,
 			}
 			if o.Explain {
-				s.explain(d, o.Manifests[i], o.Output == "-")
+				s.report.Contacts(r.Manifest.ID(), doctor.Explained(s.contacts(d, o.Manifests[i])))
+				s.report.Consent(r.Manifest, o.Swarm, o.Output != "-")
 				return nil
 			}
 			if o.Output == "-" {
@@ -709,24 +710,6 @@ func (s *session) show(ctx context.Context, o *argv.Show) error {
 		}
 		return err
 	})
-}
-
-// explain says whom a download would contact, and what it would share.
-func (s *session) explain(d download, ref string, unkept bool) {
-	m := d.manifest
-	s.report.Contacts(m.ID(), doctor.Explained(s.contacts(d, ref)))
-	switch terms := d.sharing.terms(m); {
-	case d.sharing.HTTPOnly:
-		s.report.Consent(m.ID(), false, "by --http-only, mirrors are all there is")
-	case d.sharing.NoShare:
-		s.report.Consent(m.ID(), false, "you do not let it, by --no-share")
-	case unkept:
-		s.report.Consent(m.ID(), false, "what goes to stdout is not kept")
-	case terms == "":
-		s.report.Consent(m.ID(), false, "the publisher does not let it, by the manifest's discovery")
-	default:
-		s.report.Consent(m.ID(), true, terms)
-	}
 }
 
 // contacts is everybody whom a download would contact, as far as they are known
@@ -1037,7 +1020,7 @@ func (sh *sharing) join(d download, file *resume.File) (*crowd, error) {
 	c := swarm.Content{Manifest: d.manifest}
 	if file != nil {
 		c.Have, c.Read = file.Have(), file.Read
-		sh.announce(d.manifest)
+		sh.report.Shares(d.manifest, sh.Swarm, sh.stay)
 	}
 	return &crowd{sh.node.Join(c), file != nil, preference[sh.Prefer]}, nil
 }
@@ -1049,42 +1032,6 @@ func (sh *sharing) try(d download, file *resume.File) *crowd {
 		sh.report.Warn("going on without peers: " + err.Error())
 	}
 	return with
-}
-
-// announce says what will be shared before the first byte is.
-func (sh *sharing) announce(m *verify.Manifest) {
-	if terms := sh.terms(m); terms != "" {
-		sh.report.Note("sharing " + terms)
-	}
-}
-
-// terms says what would be shared, how long and how much; "" means nothing.
-func (sh *sharing) terms(m *verify.Manifest) string {
-	if sh.NoShare || len(m.Discovery) == 0 && !sh.stay {
-		return ""
-	}
-	long, off := "while it downloads", "--no-share turns it off"
-	switch {
-	case sh.stay && sh.SeedTime > 0:
-		long, off = "for up to "+argv.Duration(sh.SeedTime), "Ctrl-C ends it"
-	case sh.stay:
-		long, off = "until it is stopped", "Ctrl-C ends it"
-	case sh.SeedTime > 0:
-		long += " and for up to " + argv.Duration(sh.SeedTime) + " after"
-	}
-	if sh.SeedRatio > 0 && sh.SeedTime != 0 {
-		long += ", until " + report.Bytes(int64(sh.SeedRatio*float64(m.Size()))) + " are sent"
-	}
-	if sh.MaxUpload > 0 {
-		long += ", and never more than " + report.Bytes(sh.MaxUpload)
-	}
-	if sh.MonthlyUpload > 0 {
-		long += ", at most " + report.Bytes(sh.MonthlyUpload) + " a month over the Internet"
-	}
-	if len(sh.QuietHours) > 0 {
-		long += ", not " + report.Hours(sh.QuietHours)
-	}
-	return m.Name + " with peers " + long + "; " + off
 }
 
 // options is what the user lets the node do.

@@ -77,16 +77,3 @@ func (r *Reporter) Contacts(id verify.ID, contacts []fetch.Contact) {
 		r.Result("nobody would be contacted")
 	}
 }
-
-// Consent answers whether content would be shared, and by whose word.
-func (r *Reporter) Consent(id verify.ID, shared bool, why string) {
-	text := "nothing would be shared: " + why
-	if shared {
-		text = "would be shared: " + why
-	}
-	r.Result(Safe(text))
-	r.Event("consent", id, struct {
-		Shared bool   `json:"shared"`
-		Why    string `json:"why"`
-	}{shared, why})
-}

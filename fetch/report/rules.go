@@ -69,9 +69,9 @@ func (r Rule) text(most int64) string {
 	return not + ": " + r.Reason
 }
 
-// Hours writes spans of a day, in minutes since midnight, such as "from 9:00 to
+// hours writes spans of a day, in minutes since midnight, such as "from 9:00 to
 // 18:00 and from 22:30 to 6:00".
-func Hours(spans [][2]int) string {
+func hours(spans [][2]int) string {
 	texts := make([]string, len(spans))
 	for i, s := range spans {
 		texts[i] = fmt.Sprintf("from %d:%02d to %d:%02d", s[0]/60, s[0]%60, s[1]/60, s[1]%60)

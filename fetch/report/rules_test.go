@@ -45,5 +45,5 @@ func TestSharing(t *testing.T) {
 }
 
 func TestHoursInWords(t *testing.T) {
-	equal(t, "hours", Hours([][2]int{{540, 1080}, {1350, 365}, {0, 1440}}), "from 9:00 to 18:00 and from 22:30 to 6:05 and from 0:00 to 24:00")
+	equal(t, "hours", hours([][2]int{{540, 1080}, {1350, 365}, {0, 1440}}), "from 9:00 to 18:00 and from 22:30 to 6:05 and from 0:00 to 24:00")
 }
