@@ -14,10 +14,8 @@ import (
 	"iter"
 	"math"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"sync"
 	"syscall"
@@ -25,7 +23,6 @@ import (
 
 	"github.com/adrg/xdg"
 	"github.com/bits-and-blooms/bitset"
-	"golang.org/x/term"
 	"golang.org/x/time/rate"
 
 	"github.com/shoal-dl/shoal/fetch"
@@ -109,14 +106,15 @@ func run(ctx context.Context, p process) int {
 	cmd, err := argv.Parse(argv.Input{
 		Args: p.args, Getenv: p.getenv, Config: filepath.Join(xdg.ConfigHome, "shoal", "config.toml"),
 	})
-	s := newSession(p, cmd, err)
-	ended := s.answerStatus()
+	o := report.For(cmd, err, p.stdout, p.stderr)
+	o.Getenv, o.Wishes = p.getenv, p.status
+	r := report.New(o)
+	s := &session{process: p, report: r, last: r}
 	if err == nil {
 		err = because(ctx, s.do(ctx, cmd))
 	}
 	v := judge(err)
 	s.last.Exit(v.code, err, v.hint, v.resumable)
-	ended()
 	if err := s.report.Close(); err != nil && v.code == 0 {
 		fmt.Fprintln(p.stderr, "shoal:", err)
 		return judge(err).code
@@ -136,49 +134,6 @@ type session struct {
 type teller interface {
 	Exit(code int, err error, hint string, resumable bool)
 	Failed(code int, err error, hint string, resumable bool)
-}
-
-func newSession(p process, cmd argv.Command, err error) *session {
-	var look argv.Look
-	if usage, ok := errors.AsType[*argv.UsageError](err); ok {
-		look.JSON = usage.JSON
-	} else {
-		look = cmd.Shown()
-	}
-	f, _ := cmd.(*argv.Fetch)
-	r := report.New(report.Options{
-		Stdout: p.stdout, Stderr: p.stderr, Getenv: p.getenv,
-		JSON: look.JSON, Quiet: look.Quiet, Verbose: look.Verbose, NoProgress: look.NoProgress, Color: look.Color,
-		Terminal:        term.IsTerminal(int(p.stderr.Fd())),
-		ContentOnStdout: f != nil && f.Output == "-" && !f.Explain,
-		Width: func() int {
-			cols, _, _ := term.GetSize(int(p.stderr.Fd()))
-			return cols
-		},
-		Height: func() int {
-			_, rows, _ := term.GetSize(int(p.stderr.Fd()))
-			return rows
-		},
-	})
-	return &session{process: p, report: r, last: r}
-}
-
-// answerStatus prints a status line whenever it is wished for, until the
-// function it returns is called.
-func (s *session) answerStatus() (end func()) {
-	done, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		for {
-			select {
-			case <-s.status:
-				s.report.Status()
-			case <-done:
-				return
-			}
-		}
-	}()
-	return func() { close(done); <-ended }
 }
 
 func (s *session) do(ctx context.Context, cmd argv.Command) error {
@@ -256,10 +211,7 @@ func because(ctx context.Context, err error) error {
 	return err
 }
 
-var (
-	errDamage  = errors.New("damaged")
-	errNoPeers = errors.New("there is no way to peers: neither the manifest nor the line leaves one")
-)
+var errNoPeers = errors.New("there is no way to peers: neither the manifest nor the line leaves one")
 
 // verdict is what an error means to the user and to scripts.
 type verdict struct {
@@ -293,7 +245,7 @@ func judge(err error) verdict {
 		v.code, v.hint = 1, target.Hint
 	case is(fetch.ErrWrongContent):
 		v.code, v.hint = 3, "another mirror may have it: --mirror URL"
-	case is(verify.ErrSignature, fetch.ErrWrongID, errDamage):
+	case is(verify.ErrSignature, fetch.ErrWrongID, report.ErrDamaged):
 		v.code = 3
 	case is(verify.ErrNotRegular):
 		v.code = 5
@@ -454,7 +406,7 @@ func (s *session) toFile(ctx context.Context, d download, file *resume.File) err
 		return &advised{err, hint, true}
 	}
 	t.Complete(d.path)
-	return s.hook(ctx, d)
+	return report.Hook(ctx, d.onComplete, d.path, d.manifest.ID(), s.stderr)
 }
 
 // toStdout brings the content in order; it cannot be gone on with.
@@ -476,28 +428,6 @@ func (s *session) toStdout(ctx context.Context, d download) error {
 		t.Complete("-")
 	}
 	return err
-}
-
-// hook runs the user's command, whose output must not mix with our results.
-func (s *session) hook(ctx context.Context, d download) error {
-	if d.onComplete == "" {
-		return nil
-	}
-	path, err := filepath.Abs(d.path)
-	if err != nil {
-		return fmt.Errorf("run --on-complete command: %w", err)
-	}
-	shell := []string{"/bin/sh", "-c"}
-	if runtime.GOOS == "windows" {
-		shell = []string{"cmd", "/C"}
-	}
-	c := exec.CommandContext(ctx, shell[0], shell[1], d.onComplete)
-	c.Env = append(os.Environ(), "SHOAL_PATH="+path, "SHOAL_ID="+d.manifest.ID().String())
-	c.Stdout, c.Stderr = s.stderr, s.stderr
-	if err := c.Run(); err != nil {
-		return fmt.Errorf("run --on-complete command: %w", err)
-	}
-	return nil
 }
 
 // open goes on from what lies on the disk.
@@ -584,16 +514,16 @@ func (s *session) verify(ctx context.Context, o *argv.Verify) error {
 			return err
 		}
 		m, path := r.Manifest, cmp.Or(o.Path, r.Manifest.Name)
-		damaged, good, err := s.check(ctx, m, path, !o.Repair)
+		good, damage, err := s.report.Check(ctx, m, path, !o.Repair)
 		if err != nil {
 			return err
 		}
 		switch {
-		case damaged == "":
+		case damage == nil:
 			s.report.Note(path + ": right")
 			return nil
 		case !o.Repair:
-			return &advised{fmt.Errorf("%s: %w: %s", path, errDamage, damaged), "shoal verify --repair fetches just that", false}
+			return &advised{damage, "shoal verify --repair fetches just that", false}
 		}
 		with := s.sharing("verify", c, o.HTTP, o.Swarm)
 		defer with.close()
@@ -683,23 +613,11 @@ func (s *session) keep(r resume.Receipt) {
 
 // proven is nil when what lies in place is right.
 func (s *session) proven(ctx context.Context, d download) error {
-	damaged, _, err := s.check(ctx, d.manifest, d.path, false)
-	if err == nil && damaged != "" {
-		err = &advised{fmt.Errorf("%s: %w: %s", d.path, errDamage, damaged), "shoal verify --repair fetches what is bad", false}
+	_, damage, err := s.report.Check(ctx, d.manifest, d.path, false)
+	if err == nil && damage != nil {
+		err = &advised{damage, "shoal verify --repair fetches what is bad", false}
 	}
 	return err
-}
-
-// check hashes what lies at path, and says what is damaged.
-func (s *session) check(ctx context.Context, m *verify.Manifest, path string, each bool) (damaged string, good *bitset.BitSet, err error) {
-	hashing := s.report.Hashing("checking " + m.Name)
-	hashing.Total(m.Size())
-	checked, err := m.Check(ctx, path, hashing.Add)
-	hashing.Done()
-	if err != nil {
-		return "", nil, err
-	}
-	return s.report.Damage(m, checked.Damage, each), checked.Good, nil
 }
 
 func (s *session) show(ctx context.Context, o *argv.Show) error {

@@ -1,6 +1,15 @@
 package report
 
-import "sync/atomic"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/bits-and-blooms/bitset"
+
+	"github.com/shoal-dl/shoal/verify"
+)
 
 // Hashing is a Task that begins only when it is known how much there is to
 // hash, so that no bar flashes up when that is nothing. Its methods may be
@@ -29,4 +38,24 @@ func (h *Hashing) Done() {
 	if task := h.task.Load(); task != nil {
 		task.Done()
 	}
+}
+
+// ErrDamaged is wrapped by the damage that Check finds.
+var ErrDamaged = errors.New("damaged")
+
+// Check hashes what lies at path and says what of it is damaged: to people as the
+// command's answer or else as a detail. It returns which pieces are good, and the
+// damage in short, nil if there is none.
+func (r *Reporter) Check(ctx context.Context, m *verify.Manifest, path string, answer bool) (good *bitset.BitSet, damage, err error) {
+	hashing := r.Hashing("checking " + m.Name)
+	hashing.Total(m.Size())
+	checked, err := m.Check(ctx, path, hashing.Add)
+	hashing.Done()
+	if err != nil {
+		return nil, nil, err
+	}
+	if short := r.Damage(m, checked.Damage, answer); short != "" {
+		damage = fmt.Errorf("%s: %w: %s", path, ErrDamaged, short)
+	}
+	return checked.Good, damage, nil
 }

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -28,6 +29,9 @@ type Options struct {
 	Getenv   func(key string) string // for NO_COLOR and TERM; nil = neither is set
 	Width    func() int              // columns of the terminal now; nil or 0 = 80
 	Height   func() int              // and its lines; nil or 0 = 24
+
+	// Wishes receives a value whenever a status line is wished for; nil = never.
+	Wishes <-chan os.Signal
 
 	// ContentOnStdout says that the content itself goes to Stdout: events
 	// then go to Stderr, and the final path nowhere.
@@ -55,6 +59,7 @@ type Reporter struct {
 	out     *sink // results and events
 	running []*meter
 	restore func() // puts the terminal back as it was
+	wishes  <-chan os.Signal
 }
 
 // How often gauges are read: for a bar that moves, and for lines.
@@ -84,6 +89,7 @@ func New(o Options) *Reporter {
 		},
 		out:     &sink{w: o.Stdout},
 		restore: restore,
+		wishes:  o.Wishes,
 
 		everyPiece: o.JSON && o.Verbose,
 	}
@@ -167,6 +173,8 @@ func (r *Reporter) loop() {
 		select {
 		case <-ticker.C:
 			ticked = true
+		case <-r.wishes:
+			r.Status()
 		case <-r.wake:
 		}
 		// Before the tick, or what happened earlier would be told later.

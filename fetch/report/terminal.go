@@ -7,10 +7,40 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"runtime"
 	"strings"
 
 	"golang.org/x/term"
+
+	"github.com/shoal-dl/shoal/fetch/argv"
+	"github.com/shoal-dl/shoal/verify"
 )
+
+// For is the options with which a command is told about; err is that of
+// [argv.Parse], which leaves no command.
+func For(cmd argv.Command, err error, stdout, stderr *os.File) Options {
+	o := Options{
+		Stdout: stdout, Stderr: stderr, Terminal: term.IsTerminal(int(stderr.Fd())),
+		Width: func() int {
+			cols, _, _ := term.GetSize(int(stderr.Fd()))
+			return cols
+		},
+		Height: func() int {
+			_, rows, _ := term.GetSize(int(stderr.Fd()))
+			return rows
+		},
+	}
+	if usage, ok := errors.AsType[*argv.UsageError](err); ok {
+		o.JSON = usage.JSON
+		return o
+	}
+	look := cmd.Shown()
+	o.JSON, o.Quiet, o.Verbose, o.NoProgress, o.Color = look.JSON, look.Quiet, look.Verbose, look.NoProgress, look.Color
+	f, isFetch := cmd.(*argv.Fetch)
+	o.ContentOnStdout = isFetch && f.Output == "-" && !f.Explain
+	return o
+}
 
 // Password asks whoever sits at the terminal stdin for a password, which is
 // not shown while it is typed. When ctx ends it stops waiting and returns the
@@ -53,6 +83,29 @@ func Manual(ctx context.Context, page string, stdout *os.File) error {
 	c.Stdin, c.Stdout, c.Stderr = strings.NewReader(page), stdout, os.Stderr
 	if err := c.Run(); err != nil {
 		return fmt.Errorf("run man: %w", err)
+	}
+	return nil
+}
+
+// Hook runs the user's shell command for content that is in place at path. What it
+// prints goes to stderr, for it must not mix with our results.
+func Hook(ctx context.Context, command, path string, id verify.ID, stderr *os.File) error {
+	if command == "" {
+		return nil
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return fmt.Errorf("run --on-complete command: %w", err)
+	}
+	shell := []string{"/bin/sh", "-c"}
+	if runtime.GOOS == "windows" {
+		shell = []string{"cmd", "/C"}
+	}
+	c := exec.CommandContext(ctx, shell[0], shell[1], command)
+	c.Env = append(os.Environ(), "SHOAL_PATH="+path, "SHOAL_ID="+id.String())
+	c.Stdout, c.Stderr = stderr, stderr
+	if err := c.Run(); err != nil {
+		return fmt.Errorf("run --on-complete command: %w", err)
 	}
 	return nil
 }
