@@ -58,6 +58,9 @@ func TestDiskFillsUp(t *testing.T) {
 			fillUp(t, filler)
 			err := f.Put(c.prove(t, 40))
 			diskError(t, err, unix.ENOSPC)
+			if e, ok := errors.AsType[*Error](err); !ok || !e.Full() {
+				t.Errorf("%v is none of a full disk", err)
+			}
 			if !strings.Contains(err.Error(), "write ") || !strings.Contains(err.Error(), "out.shoal-part") {
 				t.Errorf("%q does not say what failed", err)
 			}

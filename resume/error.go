@@ -21,6 +21,10 @@ type Error struct {
 func (e *Error) Error() string { return e.Op + " " + e.Path + ": " + e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
+// Full tells whether the disk got full underway: with more space, the download
+// goes on from where it is.
+func (e *Error) Full() bool { return isFull(e.Err) }
+
 // What an Error may wrap, for callers that only ask.
 var (
 	// ErrLocked says that another job or process is downloading to the path.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/bits-and-blooms/bitset"
@@ -50,6 +51,50 @@ func Find(dir string) ([]Pending, error) {
 		found = append(found, p)
 	}
 	return found, errs
+}
+
+// Wanted returns the paths of the interrupted downloads that a user names, each
+// once, for a shell's * names both part and record: a folder that is none
+// itself stands for those in it, and no name for those in the current folder.
+// The error is that of records which cannot be read.
+func Wanted(names []string) (paths []string, err error) {
+	if len(names) == 0 {
+		return pathsIn(".")
+	}
+	var errs error
+	for _, name := range names {
+		final := finalOf(name)
+		found := []string{final}
+		if fi, err := os.Stat(name); err == nil && fi.IsDir() && !hasRecord(final) {
+			var in []string
+			in, err = pathsIn(name)
+			errs = errors.Join(errs, err)
+			if len(in) > 0 || err != nil {
+				found = in
+			}
+		}
+		for _, path := range found {
+			if !slices.Contains(paths, path) {
+				paths = append(paths, path)
+			}
+		}
+	}
+	return paths, errs
+}
+
+// pathsIn returns the final paths of what Find finds.
+func pathsIn(dir string) (paths []string, err error) {
+	found, err := Find(dir)
+	for _, p := range found {
+		paths = append(paths, p.Path)
+	}
+	return paths, err
+}
+
+// hasRecord tells whether there is a record, good or bad, of a download to final.
+func hasRecord(final string) bool {
+	_, err := os.Lstat(final + stateSuffix)
+	return err == nil
 }
 
 // Load returns the interrupted download at path, which is its final path or the

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -49,6 +50,32 @@ func TestLoadRefuses(t *testing.T) {
 	} {
 		_, err := Load(filepath.Join(dir, name))
 		diskError(t, err, want)
+	}
+}
+
+func TestWanted(t *testing.T) {
+	a, b := oneFile(t, "a.iso", 1, 2*pieceSize), newContent(t, 2, someFiles)
+	t.Chdir(t.TempDir())
+	must(t, os.MkdirAll("sub/none", 0o700))
+	a.interrupted(t, "a", 1)
+	b.interrupted(t, "b", 1)
+	a.interrupted(t, filepath.Join("sub", "c"), 1)
+	for _, test := range []struct{ names, want []string }{
+		{nil, []string{"a", "b"}},
+		{[]string{"a" + partSuffix, "a" + stateSuffix, "a"}, []string{"a"}},
+		{[]string{"b" + partSuffix + "/"}, []string{"b"}},
+		{[]string{"sub"}, []string{filepath.Join("sub", "c")}},
+		{[]string{"sub/none", "gone"}, []string{"sub/none", "gone"}}, // Load says what is wrong
+	} {
+		got, err := Wanted(test.names)
+		must(t, err)
+		if !slices.Equal(got, test.want) {
+			t.Errorf("Wanted(%q) = %q, want %q", test.names, got, test.want)
+		}
+	}
+	overwriteAt(t, "sub/c"+stateSuffix, 25)
+	if got, err := Wanted([]string{"sub", "a"}); !slices.Equal(got, []string{"a"}) || !errors.Is(err, errDamaged) {
+		t.Errorf("with a torn record: %q, %v", got, err)
 	}
 }
 
