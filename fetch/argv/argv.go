@@ -10,6 +10,7 @@ import (
 	"bytes"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -23,11 +24,12 @@ type Input struct {
 }
 
 // UsageError is a line, a variable or a config file that cannot be obeyed. Its
-// text is one line; Hint, if not empty, says what to do.
+// text is one line; Hint says what to do, and Parse leaves none without.
 type UsageError struct {
-	Text string
-	Hint string
-	JSON bool // the line asks for --json, so a parent waits for an exit event
+	Text   string
+	Hint   string
+	JSON   bool // --json is asked for, so a parent waits for an exit event
+	Stdout bool // stdout is for the content alone, by -o -
 }
 
 func (e *UsageError) Error() string { return e.Text }
@@ -46,9 +48,7 @@ func Parse(in Input) (Command, error) {
 	}
 	switch {
 	case err != nil:
-		usage := asUsage(err)
-		usage.JSON = slices.Contains(l.flags, "--json=true")
-		return nil, usage
+		return nil, asUsage(err).answer(in, app, l)
 	case l.help:
 		return &Help{Text: helpText(app, l.verb)}, nil
 	case l.version:
@@ -69,6 +69,37 @@ func run(app *cli.App, in Input, l line, origins Origins) error {
 	}
 	args := append([]string{app.Name, l.verb.Name}, l.flags...)
 	return app.Run(append(append(args, "--"), l.operands...))
+}
+
+// answer adds to an error what is known of the line: how its reader wants to be
+// told, and where he finds help.
+func (e *UsageError) answer(in Input, app *cli.App, l line) *UsageError {
+	fetches := l.verb != nil && l.verb.Name == "fetch"
+	e.JSON, _ = strconv.ParseBool(in.wish(app, l, "json"))
+	e.Stdout = fetches && in.wish(app, l, "output") == "-"
+	switch {
+	case e.Hint != "":
+	case l.verb == nil:
+		e.Hint = "see shoal --help"
+	default:
+		e.Hint = "see shoal " + l.verb.Name + " --help"
+	}
+	return e
+}
+
+// wish is what the strongest layer wants of a flag, "" if none wants anything,
+// for a line that cannot be obeyed.
+func (in Input) wish(app *cli.App, l line, name string) string {
+	for _, flag := range slices.Backward(l.flags) {
+		if value, ok := strings.CutPrefix(flag, "--"+name+"="); ok {
+			return value
+		}
+	}
+	if text := in.Getenv(variable(name)); text != "" {
+		return text
+	}
+	file, _ := readConfig(in.Config, flagsByName(app.Commands))
+	return strings.Join(file.texts[name], " ")
 }
 
 // asUsage makes any error of the parsing library a usage error.

@@ -276,6 +276,49 @@ func TestUsageErrorRemembersJSON(t *testing.T) {
 	}
 }
 
+func TestUsageErrorSaysWhatToDo(t *testing.T) {
+	for line, want := range map[string]string{
+		"fetch m.shoal --seed-time never": "see shoal fetch --help",
+		"seed m.shoal --seed-time":        "see shoal seed --help",
+		"--zzz m.shoal":                   "see shoal fetch --help",
+		"resume --zzz":                    "see shoal resume --help",
+		"--zzz":                           "see shoal --help",
+	} {
+		_, err := parse(t, strings.Fields(line)...)
+		usage, ok := errors.AsType[*UsageError](err)
+		if !ok || usage.Hint != want {
+			t.Errorf("shoal %s: got %+v, want the hint %q", line, err, want)
+		}
+	}
+}
+
+func TestUsageErrorRemembersWhoListens(t *testing.T) {
+	config := filepath.Join(t.TempDir(), "config.toml")
+	if err := os.WriteFile(config, []byte("json = true\noutput = \"-\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		line, variable, config string
+		json, stdout           bool
+	}{
+		{line: "fetch m.shoal --zzz -o -", stdout: true},
+		{line: "m.shoal --zzz -o - -o f"},
+		{line: "create f --zzz -o -"},
+		{line: "fetch m.shoal --zzz", variable: "1", json: true},
+		{line: "fetch m.shoal --zzz --json=false", variable: "1"},
+		{line: "fetch m.shoal --zzz", config: config, json: true, stdout: true},
+		{line: "fetch m.shoal --zzz", variable: "0", config: config, stdout: true},
+	} {
+		_, err := Parse(Input{Args: strings.Fields(test.line), Config: test.config, Getenv: func(name string) string {
+			return map[string]string{"SHOAL_JSON": test.variable}[name]
+		}})
+		usage, ok := errors.AsType[*UsageError](err)
+		if !ok || usage.JSON != test.json || usage.Stdout != test.stdout {
+			t.Errorf("%+v: got %+v", test, err)
+		}
+	}
+}
+
 func TestHelpAnywhere(t *testing.T) {
 	for line, want := range map[string]string{
 		"--help":                        "usage: shoal COMMAND",
@@ -455,7 +498,7 @@ func TestPubkeyFile(t *testing.T) {
 func TestQuote(t *testing.T) {
 	for word, want := range map[string]string{
 		"": "''", "dir/debian-12.iso": "dir/debian-12.iso", "größe": "größe", "my file": "'my file'", "it's": `'it'\''s'`,
-		"$HOME": "'$HOME'",
+		"$HOME": "'$HOME'", "-x.iso": "./-x.iso", "-my file": "'./-my file'",
 	} {
 		if got := Quote(word); got != want {
 			t.Errorf("Quote(%q) = %s, want %s", word, got, want)

@@ -112,7 +112,10 @@ func readConfig(path string, known map[string]cli.Flag) (settings, error) {
 		return s, nil
 	}
 	if err != nil {
-		return s, &UsageError{Text: fmt.Sprintf("read config file: %v", err)}
+		return s, &UsageError{
+			Text: fmt.Sprintf("read config file: %v", err),
+			Hint: "make it readable, or let XDG_CONFIG_HOME name another folder",
+		}
 	}
 	s.data = string(data)
 	var keys map[string]any

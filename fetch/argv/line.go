@@ -14,7 +14,7 @@ import (
 // operand, and takes what follows as operands too, so that flags after a URL
 // would be lost without a word: here they are sorted out first.
 type line struct {
-	verb          *cli.Command // never nil unless help or version is asked for
+	verb          *cli.Command // never nil unless help or version is asked for, or there is an error
 	flags         []string     // "--name=value", full names, in the order typed
 	operands      []string
 	help, version bool
@@ -156,13 +156,14 @@ func (s *splitter) line(app *cli.App) (line, error) {
 		l.flags = append(l.flags, "--"+t.flag.Names()[0]+"="+t.value)
 	}
 	verb, operands, err := s.verb(app)
+	l.verb, l.operands = verb, operands
 	if s.err != nil && !s.help {
 		err = s.err
 	}
 	if err != nil {
 		return l, err
 	}
-	l.verb, l.operands, l.help, l.version = verb, operands, s.help, s.version
+	l.help, l.version = s.help, s.version
 	if l.help || l.version {
 		return l, nil
 	}

@@ -30,9 +30,9 @@ func nearest[T any](word string, known map[string]T) string {
 }
 
 // unknownFlag is the error for a flag that no verb has; near is the name of
-// one that may be meant, or "".
+// one that may be meant, or "", and then the verb's help lists them.
 func unknownFlag(word, near string) *UsageError {
-	hint := "shoal --help lists them"
+	hint := ""
 	if near != "" {
 		hint = "did you mean --" + near + "?"
 	}
@@ -55,8 +55,13 @@ func unknownVerb(word string, verbs []*cli.Command) *UsageError {
 	return &UsageError{Text: fmt.Sprintf("unknown command %q", word), Hint: hint}
 }
 
-// Quote is a word as it must be typed at a Unix shell to stay one word.
-func Quote(word string) string {
+// Quote is a path as it must be typed at a Unix shell to stay one word, and not
+// to be taken for a flag.
+func Quote(path string) string {
+	word := path
+	if strings.HasPrefix(word, "-") {
+		word = "./" + word
+	}
 	plain := func(r rune) bool {
 		return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("%+,-./:=@_", r)
 	}
