@@ -213,6 +213,9 @@ func because(ctx context.Context, err error) error {
 
 var errNoPeers = errors.New("there is no way to peers: neither the manifest nor the line leaves one")
 
+// startsAgain is the hint when nothing is there to go on with.
+const startsAgain = "the same command starts again"
+
 // verdict is what an error means to the user and to scripts.
 type verdict struct {
 	code      int
@@ -238,7 +241,7 @@ func judge(err error) verdict {
 	case isStop:
 		v.code = stop.code()
 	case isUsage:
-		v.code, v.hint = 2, usage.Hint
+		v.code, v.hint = 2, cmp.Or(usage.Hint, "see shoal man")
 	case isFailure:
 		v.code, v.hint = failure.Code, failure.Hint
 	case isTarget:
@@ -262,7 +265,10 @@ func judge(err error) verdict {
 	}
 	if isAdvised {
 		v.hint = cmp.Or(v.hint, advice.hint)
-		v.resumable = advice.resumable && (v.code == 4 || isStop)
+		v.resumable = advice.resumable && (v.code == 4 || isStop || isDisk && disk.Full())
+	}
+	if isStop {
+		v.hint = cmp.Or(v.hint, startsAgain)
 	}
 	return v
 }
@@ -399,7 +405,7 @@ func (s *session) toFile(ctx context.Context, d download, file *resume.File) err
 		err = errors.Join(err, file.Close())
 	}
 	if err != nil {
-		hint := "the same command starts again"
+		hint := startsAgain
 		if _, none := resume.Load(d.path); none == nil {
 			hint = "shoal resume " + argv.Quote(d.path) + " goes on from there"
 		}
@@ -472,23 +478,16 @@ func (s *session) fetch(ctx context.Context, o *argv.Fetch) error {
 }
 
 func (s *session) resume(ctx context.Context, o *argv.Resume) error {
-	var broken error
-	if len(o.Paths) == 0 {
-		var found []resume.Pending
-		found, broken = resume.Find(".")
-		for _, p := range found {
-			o.Paths = append(o.Paths, p.Path)
-		}
-		if len(found) == 0 && broken == nil {
-			s.report.Note("no interrupted download here")
-		}
+	paths, broken := resume.Wanted(o.Paths)
+	if len(paths) == 0 && broken == nil {
+		s.report.Note("no interrupted download here")
 	}
 	defer s.behind(&o.HTTP, o.Swarm)()
 	err := s.online(ctx, o.HTTP, func(ctx context.Context, c *fetch.Client) error {
 		with := s.sharing("resume", c, o.HTTP, o.Swarm)
 		defer with.close()
-		err := s.each(len(o.Paths), func(i int) error {
-			p, err := resume.Load(o.Paths[i])
+		err := s.each(len(paths), func(i int) error {
+			p, err := resume.Load(paths[i])
 			if err != nil {
 				return err
 			}
@@ -514,6 +513,9 @@ func (s *session) verify(ctx context.Context, o *argv.Verify) error {
 			return err
 		}
 		m, path := r.Manifest, cmp.Or(o.Path, r.Manifest.Name)
+		if !m.Folder() {
+			path = resume.Target(m, o.Path)
+		}
 		good, damage, err := s.report.Check(ctx, m, path, !o.Repair)
 		if err != nil {
 			return err

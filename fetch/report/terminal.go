@@ -32,7 +32,7 @@ func For(cmd argv.Command, err error, stdout, stderr *os.File) Options {
 		},
 	}
 	if usage, ok := errors.AsType[*argv.UsageError](err); ok {
-		o.JSON = usage.JSON
+		o.JSON, o.ContentOnStdout = usage.JSON, usage.Stdout
 		return o
 	}
 	look := cmd.Shown()
