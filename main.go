@@ -12,7 +12,6 @@ import (
 	"io"
 	"io/fs"
 	"iter"
-	"math"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -151,7 +150,7 @@ func (s *session) do(ctx context.Context, cmd argv.Command) error {
 	case *argv.Show:
 		return s.show(ctx, o)
 	case *argv.Status:
-		return s.showRunning(ctx, o)
+		return s.report.Watch(ctx, s.stdout, o.Watch, func() ([]control.Process, error) { return s.others().Only(ctx, o.Target) })
 	case *argv.Order:
 		return s.order(ctx, o)
 	case *argv.Doctor:
@@ -258,7 +257,7 @@ func judge(err error) verdict {
 		v.code, v.hint = 5, disk.Hint
 	case is(fetch.ErrNoManifest, verify.ErrManifest):
 		v.code = 6
-	case is(verify.ErrNotRegular), isPath && !is(syscall.EPIPE):
+	case isPath && !is(syscall.EPIPE):
 		v.code = 5
 	default:
 		v.code = 1
@@ -354,13 +353,11 @@ func (s *session) manifest(ctx context.Context, c *fetch.Client, ref string, t a
 // download is the bringing of one content: what fetch, resume and verify
 // --repair come down to.
 type download struct {
-	argv.HTTP
-	client     *fetch.Client
+	*sharing
 	manifest   *verify.Manifest
 	from       resume.Origin
 	path       string
 	onComplete string
-	sharing    *sharing // nil but where peers may come in
 	entry      *control.Entry
 }
 
@@ -380,7 +377,7 @@ func (s *session) bring(ctx context.Context, d download, store fetch.Store, have
 	d.entry.Fetching(&g, with.shown(), t.Paused)
 	job.Deadline, _ = ctx.Deadline()
 	if with != nil {
-		job.Crowd, job.Prefer, job.Linger = with, with.prefer, linger
+		job.Crowd, job.Prefer, job.Linger = with, d.Prefer, linger
 	}
 	t.Start(job.Here(), len(sources), &g)
 	return t, job.Run(ctx)
@@ -388,8 +385,8 @@ func (s *session) bring(ctx context.Context, d download, store fetch.Store, have
 
 // toFile brings what file does not have, puts it in place and says so.
 func (s *session) toFile(ctx context.Context, d download, file *resume.File) error {
-	d.entry = d.sharing.enter(d)
-	with := d.sharing.try(d, file)
+	d.entry = d.desk.Add(d.manifest, d.path)
+	with := d.try(file)
 	t, err := s.bring(ctx, d, file, file.Have(), with)
 	if err == nil {
 		err = file.Finish()
@@ -398,7 +395,7 @@ func (s *session) toFile(ctx context.Context, d download, file *resume.File) err
 		s.keep(s.receipt(d))
 	}
 	if err == nil && with != nil {
-		d.sharing.keep(kept{with, t, file, d.entry}, nil)
+		d.keep(kept{with, t, file, d.entry}, nil)
 	} else {
 		d.entry.Done()
 		with.leave()
@@ -424,9 +421,9 @@ func (s *session) toStdout(ctx context.Context, d download) error {
 	stream := fetch.NewStream(d.manifest, s.stdout)
 	defer stream.Close()
 	d.path = "-"
-	d.entry = d.sharing.enter(d)
+	d.entry = d.desk.Add(d.manifest, d.path)
 	defer d.entry.Done()
-	t, err := s.bring(ctx, d, stream, bitset.New(0), d.sharing.try(d, nil))
+	t, err := s.bring(ctx, d, stream, bitset.New(0), d.try(nil))
 	if err == nil {
 		err = stream.Finish(ctx)
 	}
@@ -451,29 +448,25 @@ func (s *session) open(ctx context.Context, d download, o resume.Options) error 
 func (s *session) fetch(ctx context.Context, o *argv.Fetch) error {
 	defer s.behind(&o.HTTP, o.Swarm)()
 	return s.online(ctx, o.HTTP, func(ctx context.Context, c *fetch.Client) error {
-		with := s.sharing("fetch", c, o.HTTP, o.Swarm)
-		defer with.close()
-		err := s.each(len(o.Manifests), func(i int) error {
+		return s.share(ctx, "fetch", c, o.HTTP, o.Swarm, len(o.Manifests), func(sh *sharing, i int) error {
 			r, err := s.manifest(ctx, c, o.Manifests[i], o.Trust)
 			if err != nil {
 				return &advised{err, "", o.Output != "-"}
 			}
-			d := download{
-				HTTP: o.HTTP, client: c, manifest: r.Manifest, from: resume.Origin{URL: r.URL, Raw: r.Raw},
-				path: resume.Target(r.Manifest, o.Output), onComplete: o.OnComplete, sharing: with,
-			}
 			if o.Explain {
-				s.report.Contacts(r.Manifest.ID(), doctor.Explained(s.contacts(d, o.Manifests[i])))
+				s.report.Contacts(r.Manifest.ID(), doctor.Explained(s.contacts(c, r, o.Manifests[i], o.HTTP, o.Swarm)))
 				s.report.Consent(r.Manifest, o.Swarm, o.Output != "-")
 				return nil
+			}
+			d := download{
+				sharing: sh, manifest: r.Manifest, from: resume.Origin{URL: r.URL, Raw: r.Raw},
+				path: resume.Target(r.Manifest, o.Output), onComplete: o.OnComplete,
 			}
 			if o.Output == "-" {
 				return s.toStdout(ctx, d)
 			}
 			return s.open(ctx, d, resume.Options{Overwrite: o.Overwrite, Recheck: o.Recheck, NoResume: o.NoResume})
 		})
-		with.serve(ctx)
-		return err
 	})
 }
 
@@ -484,9 +477,7 @@ func (s *session) resume(ctx context.Context, o *argv.Resume) error {
 	}
 	defer s.behind(&o.HTTP, o.Swarm)()
 	err := s.online(ctx, o.HTTP, func(ctx context.Context, c *fetch.Client) error {
-		with := s.sharing("resume", c, o.HTTP, o.Swarm)
-		defer with.close()
-		err := s.each(len(paths), func(i int) error {
+		return s.share(ctx, "resume", c, o.HTTP, o.Swarm, len(paths), func(sh *sharing, i int) error {
 			p, err := resume.Load(paths[i])
 			if err != nil {
 				return err
@@ -496,11 +487,9 @@ func (s *session) resume(ctx context.Context, o *argv.Resume) error {
 				return nil
 			}
 			c.Trust(p.Origin.URL)
-			d := download{HTTP: o.HTTP, client: c, manifest: p.Manifest, from: p.Origin, path: p.Path, onComplete: o.OnComplete, sharing: with}
+			d := download{sharing: sh, manifest: p.Manifest, from: p.Origin, path: p.Path, onComplete: o.OnComplete}
 			return s.open(ctx, d, resume.Options{Overwrite: o.Overwrite, Recheck: o.Recheck})
 		})
-		with.serve(ctx)
-		return err
 	})
 	return errors.Join(err, broken)
 }
@@ -517,50 +506,36 @@ func (s *session) verify(ctx context.Context, o *argv.Verify) error {
 			path = resume.Target(m, o.Path)
 		}
 		good, damage, err := s.report.Check(ctx, m, path, !o.Repair)
-		if err != nil {
-			return err
-		}
 		switch {
+		case err != nil:
+			return err
 		case damage == nil:
 			s.report.Note(path + ": right")
 			return nil
 		case !o.Repair:
 			return &advised{damage, "shoal verify --repair fetches just that", false}
 		}
-		with := s.sharing("verify", c, o.HTTP, o.Swarm)
-		defer with.close()
-		d := download{HTTP: o.HTTP, client: c, manifest: m, from: resume.Origin{URL: r.URL, Raw: r.Raw}, path: path, sharing: with}
-		file, err := resume.Adopt(ctx, m, d.from, path, good)
-		if err != nil {
-			return err
-		}
-		err = s.toFile(ctx, d, file)
-		with.serve(ctx)
-		return err
+		return s.share(ctx, "verify", c, o.HTTP, o.Swarm, 1, func(sh *sharing, _ int) error {
+			d := download{sharing: sh, manifest: m, from: resume.Origin{URL: r.URL, Raw: r.Raw}, path: path}
+			file, err := resume.Adopt(ctx, m, d.from, path, good)
+			if err != nil {
+				return err
+			}
+			return s.toFile(ctx, d, file)
+		})
 	})
 }
 
 // seed serves content that is in place, once it is known to be right.
 func (s *session) seed(ctx context.Context, o *argv.Seed) error {
 	return s.online(ctx, o.HTTP, func(ctx context.Context, c *fetch.Client) error {
-		with := s.sharing("seed", c, o.HTTP, o.Swarm)
-		defer with.close()
-		if err := with.metrics(ctx, o.Metrics); err != nil {
-			return err
-		}
-		err := s.each(len(o.Manifests), func(i int) error {
+		return s.share(ctx, "seed", c, o.HTTP, o.Swarm, len(o.Manifests), func(sh *sharing, i int) error {
 			r, err := s.manifest(ctx, c, o.Manifests[i], o.Trust)
 			if err != nil {
 				return err
 			}
-			path := cmp.Or(o.Path, r.Manifest.Name)
-			if argv.IsFolder(o.Path) && (!r.Manifest.Folder() || len(o.Manifests) > 1) {
-				path = filepath.Join(o.Path, r.Manifest.Name)
-			}
-			return s.offer(ctx, download{manifest: r.Manifest, path: path, sharing: with}, o)
+			return s.offer(ctx, download{sharing: sh, manifest: r.Manifest, path: o.PathOf(r.Manifest)}, o)
 		})
-		with.serve(ctx)
-		return err
 	})
 }
 
@@ -570,7 +545,7 @@ func (s *session) offer(ctx context.Context, d download, o *argv.Seed) error {
 	if err != nil {
 		return err
 	}
-	d.entry = d.sharing.enter(d)
+	d.entry = d.desk.Add(d.manifest, d.path)
 	switch r := s.receipt(d); {
 	case o.Trusted:
 	case !o.Recheck && r.Holds():
@@ -586,7 +561,7 @@ func (s *session) offer(ctx context.Context, d download, o *argv.Seed) error {
 	}
 	t := s.report.Transfer(d.manifest.ID(), d.manifest)
 	s.last = t
-	with, err := d.sharing.join(d, file)
+	with, err := d.join(file)
 	if err == nil && with == nil {
 		err = errNoPeers
 	}
@@ -597,7 +572,7 @@ func (s *session) offer(ctx context.Context, d download, o *argv.Seed) error {
 	g := new(fetch.Gauges)
 	g.FromDisk.Store(d.manifest.Size())
 	t.Start(d.manifest.Size(), 0, g)
-	d.sharing.keep(kept{with, t, file, d.entry}, g)
+	d.keep(kept{with, t, file, d.entry}, g)
 	return nil
 }
 
@@ -632,126 +607,69 @@ func (s *session) show(ctx context.Context, o *argv.Show) error {
 	})
 }
 
+// doctor examines this machine and, with a manifest, its sources.
+func (s *session) doctor(ctx context.Context, o *argv.Doctor) error {
+	return s.online(ctx, o.HTTP, func(ctx context.Context, c *fetch.Client) error {
+		path := cmp.Or(o.Output, ".")
+		return doctor.Examine(ctx, doctor.Subject{
+			Doctor: o, Client: c, Stdin: s.stdin, Report: s.report,
+			Found: func(r *fetch.Resolved) (missing int64) {
+				s.last = s.report.Transfer(r.Manifest.ID(), r.Manifest)
+				path = resume.Target(r.Manifest, o.Output)
+				return resume.Missing(r.Manifest, path)
+			},
+			Contacts: func(r *fetch.Resolved) []fetch.Contact { return s.contacts(c, r, o.Manifest, o.HTTP, o.Swarm) },
+			Disk: func(ctx context.Context) (doctor.Trial, error) {
+				t, err := resume.Try(ctx, path)
+				return doctor.Trial(t), err
+			},
+			Probe: func(dht bool, bootstrap []string) doctor.Probe {
+				among := s.among(o.HTTP, o.Swarm)
+				among.DHT = dht
+				return probe{swarm.NewProbe(among, bootstrap)}
+			},
+		})
+	})
+}
+
+// probe is how a doctor looks at ways to peers; neither room knows the other.
+type probe struct{ *swarm.Probe }
+
+func (p probe) DHT(ctx context.Context) (doctor.Reach, error) {
+	r, err := p.Probe.DHT(ctx)
+	return doctor.Reach(r), err
+}
+
+func (p probe) Door(ctx context.Context) (doctor.Door, error) {
+	d, err := p.Probe.Door(ctx)
+	return doctor.Door(d), err
+}
+
+func (p probe) LAN(ctx context.Context) (doctor.Voice, error) {
+	v, err := p.Probe.LAN(ctx)
+	return doctor.Voice(v), err
+}
+
 // contacts is everybody whom a download would contact, as far as they are known
 // before.
-func (s *session) contacts(d download, ref string) []fetch.Contact {
-	all := d.client.Contacts(d.manifest, ref, d.from.URL, d.Mirrors)
-	if d.sharing.HTTPOnly {
+func (s *session) contacts(c *fetch.Client, r *fetch.Resolved, ref string, h argv.HTTP, o argv.Swarm) []fetch.Contact {
+	all := c.Contacts(r.Manifest, ref, r.URL, h.Mirrors)
+	if o.HTTPOnly {
 		return all
 	}
-	for _, c := range swarm.Contacts(d.sharing.options(), d.manifest) {
+	for _, c := range swarm.Contacts(s.among(h, o), r.Manifest) {
 		all = append(all, fetch.Contact{Host: c.Host, Kind: c.Kind, Why: c.Why})
 	}
 	return all
 }
 
-// doctor examines this machine and, with a manifest, its sources.
-func (s *session) doctor(ctx context.Context, o *argv.Doctor) error {
-	began := time.Now()
-	return s.online(ctx, o.HTTP, func(ctx context.Context, c *fetch.Client) error {
-		d := download{HTTP: o.HTTP, client: c, path: cmp.Or(o.Output, "."), sharing: &sharing{session: s, Swarm: o.Swarm, timeout: o.Timeout}}
-		checks, made, broken := []doctor.Check{doctor.Limits(o.InForce, o.Insecure)}, 0, 0
-		if o.Manifest != "" {
-			checks = append(checks, doctor.Manifest(o.ID != nil || o.Pubkey != "", func(ctx context.Context) (*fetch.Resolved, error) {
-				r, err := c.Manifest(ctx, o.Manifest, s.stdin, o.ID, o.Pubkey)
-				if err == nil {
-					d.manifest, d.from, d.path = r.Manifest, resume.Origin{URL: r.URL}, resume.Target(r.Manifest, o.Output)
-				}
-				return r, err
-			}))
-		}
-		examine := func(checks ...doctor.Check) error {
-			n, err := doctor.Run(ctx, checks, func(c doctor.Check, f doctor.Finding) {
-				s.report.Checked(d.id(), report.Checked{
-					Check: c.Name, About: c.About, State: string(f.State), Seen: f.Seen, Hint: f.Hint, Bytes: f.Bytes, Took: f.Took,
-				})
-			})
-			made, broken = made+len(checks), broken+n
-			return err
-		}
-		err := examine(checks...)
-		if d.manifest != nil {
-			s.last = s.report.Transfer(d.id(), d.manifest)
-		}
-		if err == nil {
-			err = examine(s.checks(d, o.Manifest)...)
-		}
-		if err == nil { // after all servers, whose clocks count
-			err = examine(doctor.Clock(began, d.created(), c.Clocks))
-		}
-		if err == nil && broken > 0 {
-			err = fmt.Errorf("examined %d things: %d broken", made, broken)
-		}
-		return err
-	})
-}
-
-// checks is all that can be examined once the manifest is here, if there is one.
-func (s *session) checks(d download, ref string) []doctor.Check {
-	var need int64
-	var mirrors []doctor.Check
-	var urls, hosts, bootstrap []string
-	dht, lan := !d.sharing.NoDHT, !d.sharing.NoLAN
-	if m := d.manifest; m != nil {
-		need, bootstrap = resume.Missing(m, d.path), m.Bootstrap
-		mirrors = doctor.Mirrors(d.client, m, d.from.URL, d.Mirrors)
-		urls = d.client.MirrorURLs(m, d.from.URL, d.Mirrors)
-		hosts = doctor.Direct(s.contacts(d, ref))
-		dht = dht && slices.Contains(m.Discovery, verify.DiscoveryDHT)
-		lan = lan && slices.Contains(m.Discovery, verify.DiscoveryLAN)
+// among is how this process goes among peers.
+func (s *session) among(h argv.HTTP, o argv.Swarm) swarm.Options {
+	return swarm.Options{
+		Listen: o.Listen, Share: !o.NoShare, DHT: !o.NoDHT, LAN: !o.NoLAN,
+		DHTBootstrap: o.Bootstrap, DHTPrivate: o.DHTPrivate, Peers: o.Peers, Timeout: h.Timeout, Background: s.quiet,
+		Cache: filepath.Join(xdg.CacheHome, "shoal"), Client: "shoal " + version, Verbose: s.report.Verbosef,
 	}
-	o := d.sharing.options()
-	o.DHT = dht
-	probe := swarm.NewProbe(o, bootstrap)
-	if d.manifest == nil && dht && !d.sharing.HTTPOnly {
-		hosts = probe.Nodes()
-	}
-	checks := append([]doctor.Check{
-		doctor.Disk(need, func(ctx context.Context) (doctor.Trial, error) {
-			t, err := resume.Try(ctx, d.path)
-			return doctor.Trial(t), err
-		}),
-		doctor.Proxies(d.client, urls),
-		doctor.Names(hosts, doctor.SystemLookup),
-	}, mirrors...)
-	if d.sharing.HTTPOnly {
-		return checks
-	}
-	if dht {
-		checks = append(checks, doctor.DHT(func(ctx context.Context) (doctor.Reach, error) {
-			r, err := probe.DHT(ctx)
-			return doctor.Reach(r), err
-		}))
-	}
-	if !d.sharing.NoShare {
-		checks = append(checks, doctor.Inbound(func(ctx context.Context) (doctor.Door, error) {
-			door, err := probe.Door(ctx)
-			return doctor.Door(door), err
-		}))
-	}
-	if lan {
-		checks = append(checks, doctor.LAN(func(ctx context.Context) (doctor.Voice, error) {
-			v, err := probe.LAN(ctx)
-			return doctor.Voice(v), err
-		}))
-	}
-	return checks
-}
-
-// id is that of the content, or zero while there is no manifest.
-func (d *download) id() (id verify.ID) {
-	if d.manifest != nil {
-		id = d.manifest.ID()
-	}
-	return id
-}
-
-// created is when the manifest was written, or zero.
-func (d *download) created() (t time.Time) {
-	if d.manifest != nil {
-		t = d.manifest.Created
-	}
-	return t
 }
 
 func (s *session) create(ctx context.Context, o *argv.Create) error {
@@ -816,12 +734,7 @@ func (s *session) sign(ctx context.Context, o *argv.Create, path string, encoded
 	if err != nil {
 		return fmt.Errorf("read secret key: %w", err)
 	}
-	password := func() (string, error) {
-		if word := s.getenv("SHOAL_SIGN_PASSWORD"); word != "" {
-			return word, nil
-		}
-		return s.report.Password(ctx, s.stdin, "password of "+o.Sign)
-	}
+	password := func() (string, error) { return s.report.Password(ctx, s.stdin, "password of "+o.Sign) }
 	sig, err := verify.Sign(key, encoded, password, "file:"+filepath.Base(path))
 	if err != nil {
 		return err
@@ -829,29 +742,18 @@ func (s *session) sign(ctx context.Context, o *argv.Create, path string, encoded
 	return resume.Save(path+verify.SignatureExtension, sig, o.Replaces())
 }
 
-// lookFor finds the running transfers of this user.
-func (s *session) lookFor(ctx context.Context) ([]control.Running, error) {
-	c := control.Client{Folders: control.Folders(s.getenv), Verbose: s.report.Verbosef}
-	return c.Find(ctx)
-}
-
-// showRunning shows what the user's other processes are doing.
-func (s *session) showRunning(ctx context.Context, o *argv.Status) error {
-	return s.report.Watch(ctx, s.stdout, o.Watch, func() ([]control.Process, error) {
-		all, err := s.lookFor(ctx)
-		shown, wrong := control.Only(all, o.Target)
-		return shown, errors.Join(wrong, err)
-	})
+// others are the running transfers of this user.
+func (s *session) others() *control.Client {
+	return &control.Client{Folders: control.Folders(s.getenv), Verbose: s.report.Verbosef}
 }
 
 // order has running transfers do something.
 func (s *session) order(ctx context.Context, o *argv.Order) error {
-	all, err := s.lookFor(ctx)
-	told, wrong := control.Obey(ctx, all, o)
+	told, err := s.others().Obey(ctx, o)
 	for _, t := range told {
 		s.report.Obeyed(o, t)
 	}
-	return errors.Join(wrong, err)
+	return err
 }
 
 // linger is how long a download waits for peers when there is no source at all.
@@ -861,9 +763,9 @@ const linger = time.Minute
 // when the first of them wants it.
 type sharing struct {
 	*session
+	argv.HTTP
 	argv.Swarm
-	timeout time.Duration
-	down    *rate.Limiter
+	client  *fetch.Client
 	limitUp *rate.Limiter
 	stay    bool          // as a seed does
 	desk    *control.Desk // what other processes of the user see of this one
@@ -873,10 +775,6 @@ type sharing struct {
 	running sync.WaitGroup
 	stop    context.CancelFunc
 	kept    []kept
-
-	answering sync.WaitGroup  // what other processes ask
-	reachable context.Context // for as long as that goes on
-	hangUp    context.CancelFunc
 }
 
 // kept is content in place that is served.
@@ -887,81 +785,50 @@ type kept struct {
 	entry    *control.Entry
 }
 
-func (s *session) sharing(verb string, c *fetch.Client, h argv.HTTP, o argv.Swarm) *sharing {
-	sh := &sharing{session: s, Swarm: o, timeout: h.Timeout, down: c.Limit(), limitUp: fetch.NewLimit(o.LimitUp), stay: verb == "seed",
-		stop: func() {}}
-	sh.reachable, sh.hangUp = context.WithCancel(context.Background())
-	sh.desk = control.NewDesk(control.Options{
-		Verb: verb, Limits: argv.NewLive(h, o, sh.stay), Fixed: o.Fixed(), Origins: o.Origins, Down: sh.down, Up: sh.limitUp, Stop: s.stop,
-	})
-	sh.answering.Go(func() {
-		if err := control.Run(sh.reachable, control.Folders(s.getenv), sh.desk); err != nil {
-			s.report.Verbosef("shoal status will not show this: %v", err)
-		}
-	})
-	return sh
-}
-
-// metrics serves them at HOST:PORT, if there is to be such a place.
-func (sh *sharing) metrics(ctx context.Context, at string) error {
-	if at == "" {
-		return nil
+// share does something for each of n contents, any of which it may leave to be
+// served, and then serves them.
+func (s *session) share(ctx context.Context, verb string, c *fetch.Client, h argv.HTTP, o argv.Swarm, n int, do func(sh *sharing, i int) error) error {
+	sh := &sharing{
+		session: s, HTTP: h, Swarm: o, client: c, limitUp: fetch.NewLimit(o.LimitUp), stay: verb == "seed", stop: func() {},
 	}
-	l, err := control.ListenMetrics(ctx, at)
+	var err error
+	sh.desk, err = control.Open(context.Background(), control.Options{
+		Verb: verb, Limits: argv.NewLive(h, o, sh.stay), Fixed: o.Fixed(), Origins: o.Origins, Down: c.Limit(), Up: sh.limitUp, Stop: s.stop,
+		Folders: control.Folders(s.getenv), Metrics: o.Metrics, Verbose: s.report.Verbosef,
+	})
 	if err != nil {
-		return fmt.Errorf("serve metrics: %w", err)
+		return err
 	}
-	sh.report.Verbosef("metrics are at http://%v/metrics", l.Addr())
-	sh.answering.Go(func() { sh.desk.ServeMetrics(sh.reachable, l) })
-	return nil
+	defer sh.close()
+	err = s.each(n, func(i int) error { return do(sh, i) })
+	sh.serve(ctx)
+	return err
 }
 
-// enter makes a download visible to shoal status.
-func (sh *sharing) enter(d download) *control.Entry {
-	if sh == nil {
-		return nil
-	}
-	path := d.path
-	if abs, err := filepath.Abs(path); err == nil && path != "-" {
-		path = abs
-	}
-	return sh.desk.Add(d.manifest, path)
-}
-
-// join enters the swarm of a download, if its publisher and the user want
+// join enters the swarm of the content, if its publisher and the user want
 // that. file is nil when nothing is kept that could be served.
-func (sh *sharing) join(d download, file *resume.File) (*crowd, error) {
-	if sh == nil || sh.HTTPOnly || len(d.manifest.Discovery)+len(d.manifest.Peers)+len(sh.Peers) == 0 {
+func (d download) join(file *resume.File) (*crowd, error) {
+	if d.HTTPOnly || len(d.manifest.Discovery)+len(d.manifest.Peers)+len(d.Peers) == 0 {
 		return nil, nil
 	}
-	if err := sh.up(file != nil); err != nil {
+	if err := d.up(file != nil); err != nil {
 		return nil, err
 	}
 	c := swarm.Content{Manifest: d.manifest}
 	if file != nil {
 		c.Have, c.Read = file.Have(), file.Read
-		sh.report.Shares(d.manifest, sh.Swarm, sh.stay)
+		d.report.Shares(d.manifest, d.Swarm, d.stay)
 	}
-	return &crowd{sh.node.Join(c), file != nil, preference[sh.Prefer]}, nil
+	return &crowd{d.node.Join(c), file != nil}, nil
 }
 
 // try is join, where mirrors have to do if there is no way to peers.
-func (sh *sharing) try(d download, file *resume.File) *crowd {
-	with, err := sh.join(d, file)
+func (d download) try(file *resume.File) *crowd {
+	with, err := d.join(file)
 	if err != nil {
-		sh.report.Warn("going on without peers: " + err.Error())
+		d.report.Warn("going on without peers: " + err.Error())
 	}
 	return with
-}
-
-// options is what the user lets the node do.
-func (sh *sharing) options() swarm.Options {
-	return swarm.Options{
-		Listen: sh.Listen, Share: !sh.NoShare, DHT: !sh.NoDHT, LAN: !sh.NoLAN,
-		DHTBootstrap: sh.Bootstrap, DHTPrivate: sh.DHTPrivate, Stay: sh.stay, Peers: sh.Peers, Timeout: sh.timeout,
-		LimitUp: sh.limitUp, LimitDown: sh.down, Background: sh.quiet,
-		Cache: filepath.Join(xdg.CacheHome, "shoal"), Client: "shoal " + version, Verbose: sh.report.Verbosef,
-	}
 }
 
 // up starts the node, unless it runs. One that keeps nothing to serve, as when
@@ -970,7 +837,8 @@ func (sh *sharing) up(keeps bool) error {
 	if sh.node != nil {
 		return nil
 	}
-	o := sh.options()
+	o := sh.among(sh.HTTP, sh.Swarm)
+	o.Stay, o.LimitUp, o.LimitDown = sh.stay, sh.limitUp, sh.client.Limit()
 	keeper := quota.New(quota.Options{
 		File: filepath.Join(o.Cache, "uploads"), Probes: quota.System(sh.getenv), Verbose: sh.report.Verbosef,
 	})
@@ -1043,20 +911,14 @@ func (sh *sharing) close() {
 	for _, k := range sh.kept {
 		_ = k.file.Close() // the content is in place
 	}
-	sh.hangUp() // at last: it is the sign that all is done
-	sh.answering.Wait()
-}
-
-var preference = map[string]fetch.Preference{
-	"auto": fetch.PreferAuto, "speed": fetch.PreferSpeed, "peers": fetch.PreferPeers,
+	sh.desk.Close() // at last: it is the sign that all is done
 }
 
 // crowd makes the neighbours in a swarm sources of a job; neither room knows
 // the other.
 type crowd struct {
 	*swarm.Swarm
-	keeps  bool // what was brought can be served
-	prefer fetch.Preference
+	keeps bool // what was brought can be served
 }
 
 // leave ends what join began, if it did.
@@ -1078,13 +940,7 @@ func (c *crowd) shown() control.Crowd {
 func (c *crowd) Neighbours() (peers []control.Source, uploaded, toLAN int64) {
 	st := c.Stats()
 	for _, p := range st.Table {
-		kind := fetch.KindPeer
-		if p.LAN {
-			kind = fetch.KindLAN
-		}
-		peers = append(peers, control.Source{
-			Name: p.Name, Kind: string(kind), Client: p.Client, Have: p.Have, Down: math.Round(p.Down), Up: math.Round(p.Up), From: p.From, To: p.To,
-		})
+		peers = append(peers, control.Source(p))
 	}
 	return peers, st.Uploaded, st.ToLAN
 }
@@ -1115,12 +971,7 @@ func (c *crowd) Ban(s fetch.Source, reason string) { c.Swarm.Ban(s.(peer).Peer, 
 // peer is a source of a job.
 type peer struct{ *swarm.Peer }
 
-func (p peer) Kind() fetch.Kind {
-	if p.LAN() {
-		return fetch.KindLAN
-	}
-	return fetch.KindPeer
-}
+func (p peer) Kind() fetch.Kind { return fetch.Kind(p.Peer.Kind()) }
 
 func (p peer) Pieces(ctx context.Context, l fetch.Lease) iter.Seq2[fetch.Raw, error] {
 	return func(yield func(fetch.Raw, error) bool) {

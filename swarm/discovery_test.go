@@ -42,7 +42,7 @@ func TestLAN(t *testing.T) {
 	n := runNode(t, Options{Listen: "127.0.0.1:0", Share: true, LAN: true})
 	s := n.Join(Content{Manifest: c.Manifest, Read: c.read})
 	p := firstPeer(t, s)
-	if !p.LAN() {
+	if p.Kind() != "lan" {
 		t.Error("it does not count as one of the local network")
 	}
 }

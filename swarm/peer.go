@@ -99,9 +99,14 @@ func (p *Peer) Name() string {
 // inLAN tells whether an address counts as one of the local network.
 func (n *Node) inLAN(host netip.Addr) bool { return n.options.LAN && !discovery.Public(host) }
 
-// LAN tells whether the peer was found by multicast or has a private address,
-// and the user lets that count.
-func (p *Peer) LAN() bool { return p.lan }
+// Kind is "lan" for a peer that was found by multicast or has a private address,
+// if the user lets that count, else "peer".
+func (p *Peer) Kind() string {
+	if p.lan {
+		return "lan"
+	}
+	return "peer"
+}
 
 // Look calls f with the pieces that can be had from the peer and those it is
 // getting from mirrors, which f must neither change nor keep.

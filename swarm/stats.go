@@ -17,7 +17,7 @@ type Stats struct {
 // PeerStats is what one neighbour looks like now.
 type PeerStats struct {
 	Name     string  // its address
-	LAN      bool    // see Peer.LAN
+	Kind     string  // see Peer.Kind
 	Client   string  // the program's name and version, as it says
 	Have     int     // pieces that can be had from it
 	Down, Up float64 // bytes a second from it and to it, lately
@@ -40,7 +40,7 @@ func (s *Swarm) Stats() Stats {
 }
 
 func (p *Peer) stats() PeerStats {
-	st := PeerStats{Name: p.Name(), LAN: p.lan}
+	st := PeerStats{Name: p.Name(), Kind: p.Kind()}
 	p.mu.Lock()
 	st.Client = p.client
 	if p.have != nil {

@@ -73,7 +73,7 @@ func TestValues(t *testing.T) {
 			Mirrors:       []string{"https://a/", "http://b/f?x=1,2"}, LimitDown: 3 << 19, Connections: 4, Retries: 5, Deadline: 90 * time.Minute,
 		},
 		Swarm: Swarm{
-			Peers: []string{"[::1]:7411"}, Prefer: "speed", HTTPOnly: true,
+			Peers: []string{"[::1]:7411"}, Prefer: fetch.PreferSpeed, HTTPOnly: true,
 			SeedIdle: 10 * time.Second, SeedRatio: 1, MonthlyUpload: 20 << 30, Listen: ":0",
 		},
 		Manifests: []string{"m.shoal", "-"}, Output: "-dir",
@@ -388,7 +388,7 @@ func TestLayers(t *testing.T) {
 		t.Errorf("the environment does not come second: %+v", f)
 	case f.LimitDown != 2<<20, f.SeedRatio != 0.5, !reflect.DeepEqual(f.Mirrors, []string{"http://file/a", "http://file/b"}):
 		t.Errorf("the file does not come third: %+v", f)
-	case f.Prefer != "auto":
+	case f.Prefer != fetch.PreferAuto:
 		t.Errorf("an empty variable is not unset: %+v", f)
 	}
 	in.Args = append(in.Args, "--mirror", "http://line/")

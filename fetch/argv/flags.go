@@ -54,7 +54,7 @@ func (h *HTTP) transfer() []cli.Flag {
 func (s *Swarm) flags() []cli.Flag {
 	return append(s.serving("1m", "10s", "1.0"),
 		listOf("peer", &s.Peers, isHostPort, "fetch from the peer at `HOST:PORT` too"),
-		flagOf("prefer", &s.Prefer, oneOf("auto", "speed", "peers"), "auto", "`WHOM` to fetch from: auto, speed or peers"),
+		flagOf("prefer", &s.Prefer, parsePreference, "auto", "`WHOM` to fetch from: auto, speed or peers"),
 		&cli.BoolFlag{Name: "no-share", Usage: "never upload or announce", Destination: &s.NoShare},
 		&cli.BoolFlag{Name: "http-only", Usage: "use mirrors alone", Destination: &s.HTTPOnly},
 	)

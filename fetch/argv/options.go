@@ -43,7 +43,7 @@ type HTTP struct {
 // Swarm is what the user wants of peers.
 type Swarm struct {
 	Peers                           []string // HOST:PORT
-	Prefer                          string   // auto, speed or peers
+	Prefer                          fetch.Preference
 	NoShare, NoDHT, NoLAN, HTTPOnly bool
 	SeedTime, SeedIdle              time.Duration
 	SeedRatio                       float64
@@ -55,6 +55,7 @@ type Swarm struct {
 	Listen                          string
 	Bootstrap                       []string // HOST:PORT of first DHT nodes
 	DHTPrivate                      bool
+	Metrics                         string  // HOST:PORT to serve metrics at; empty = nowhere
 	Origins                         Origins // of all flags of the verb
 }
 
@@ -91,8 +92,15 @@ type Seed struct {
 	Manifests []string
 	Path      string // of the content, or of the folder it lies in; empty = the current folder
 	Trusted   bool   // offer what is there without hashing it first
-	Metrics   string // HOST:PORT to serve metrics at; empty = nowhere
 	Recheck   bool   // hash it even if it has been proven and looks untouched
+}
+
+// PathOf is the path at which the content of a manifest lies.
+func (o *Seed) PathOf(m *verify.Manifest) string {
+	if IsFolder(o.Path) && (!m.Folder() || len(o.Manifests) > 1) {
+		return filepath.Join(o.Path, m.Name)
+	}
+	return cmp.Or(o.Path, m.Name)
 }
 
 // Resume is `shoal resume [PATH…]`.

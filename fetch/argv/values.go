@@ -16,6 +16,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/shoal-dl/shoal/fetch"
 	"github.com/shoal-dl/shoal/verify"
 )
 
@@ -90,6 +91,12 @@ func oneOf(words ...string) func(string) (string, error) {
 		}
 		return s, nil
 	}
+}
+
+// parsePreference reads whom to fetch from.
+func parsePreference(s string) (fetch.Preference, error) {
+	word, err := oneOf("auto", "speed", "peers")(s)
+	return map[string]fetch.Preference{"speed": fetch.PreferSpeed, "peers": fetch.PreferPeers}[word], err
 }
 
 // isHostPort accepts HOST:PORT with a port that can be dialled.

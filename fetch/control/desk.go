@@ -2,8 +2,10 @@ package control
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -23,13 +25,20 @@ type Options struct {
 	Origins  argv.Origins
 	Down, Up *rate.Limiter // made by fetch.NewLimit; obey limit-down and limit-up
 	Stop     func()        // ends the process, as a signal does
+
+	// For Open.
+	Folders []string // see the function of that name
+	Metrics string   // HOST:PORT to serve them at; empty = nowhere
+	Verbose func(format string, args ...any)
 }
 
 // Desk is all that a process lets be seen and done. Its methods may be called by
 // several goroutines at once.
 type Desk struct {
-	options Options
-	started time.Time
+	options   Options
+	started   time.Time
+	answering sync.WaitGroup     // since Open
+	shut      context.CancelFunc // ends that
 
 	mu        sync.Mutex
 	limits    argv.Live
@@ -68,11 +77,14 @@ func (d *Desk) ObeyRules(f func(argv.Live)) {
 	f(d.limits)
 }
 
-// Add enters a transfer; the path is where its content goes or lies. A nil Desk
-// returns a nil Entry, which does nothing.
+// Add enters a transfer; the path is where its content goes or lies, or "-". A nil
+// Desk returns a nil Entry, which does nothing.
 func (d *Desk) Add(m *verify.Manifest, path string) *Entry {
 	if d == nil {
 		return nil
+	}
+	if abs, err := filepath.Abs(path); err == nil && path != "-" {
+		path = abs
 	}
 	e := &Entry{desk: d, manifest: m, path: path, state: Checking, steer: fetch.NewSteer()}
 	d.mu.Lock()

@@ -3,6 +3,7 @@ package control
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"strings"
 	"sync"
 	"time"
@@ -185,7 +186,9 @@ func (e *Entry) status(now time.Time, limits argv.Live, origins argv.Origins) Tr
 		peers, t.Uploaded, t.ToLAN = e.crowd.Neighbours()
 		t.Sources, t.Peers = append(t.Sources, peers...), len(peers)
 	}
-	for _, s := range t.Sources {
+	for i := range t.Sources {
+		s := &t.Sources[i]
+		s.Down, s.Up = math.Round(s.Down), math.Round(s.Up)
 		t.Down += s.Down
 		t.Up += s.Up
 	}

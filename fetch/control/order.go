@@ -87,8 +87,15 @@ func matches(all []Running, word string) (found []Target) {
 	return found
 }
 
-// Only leaves those that a word may mean; no word means all.
-func Only(all []Running, word string) ([]Process, error) {
+// Only finds the processes that a word may mean, as Find does; no word means all.
+func (c *Client) Only(ctx context.Context, word string) ([]Process, error) {
+	all, err := c.Find(ctx)
+	shown, wrong := only(all, word)
+	return shown, errors.Join(wrong, err)
+}
+
+// only leaves those that a word may mean.
+func only(all []Running, word string) ([]Process, error) {
 	var shown []Process
 	if word == "" {
 		for _, r := range all {
@@ -113,7 +120,14 @@ func Only(all []Running, word string) ([]Process, error) {
 
 // Obey has running processes do what the user wants, all of them at once, and
 // returns whom it has told.
-func Obey(ctx context.Context, all []Running, o *argv.Order) ([]Target, error) {
+func (c *Client) Obey(ctx context.Context, o *argv.Order) ([]Target, error) {
+	all, err := c.Find(ctx)
+	told, wrong := obey(ctx, all, o)
+	return told, errors.Join(wrong, err)
+}
+
+// obey is Obey for those that were found.
+func obey(ctx context.Context, all []Running, o *argv.Order) ([]Target, error) {
 	var targets []Target
 	for i := range all {
 		targets = append(targets, Target{&all[i], nil})

@@ -26,7 +26,7 @@ type Options struct {
 
 	Terminal bool                    // Stderr is a terminal
 	Color    string                  // "always", "never" or, the same as "", "auto"
-	Getenv   func(key string) string // for NO_COLOR and TERM; nil = neither is set
+	Getenv   func(key string) string // for NO_COLOR, TERM and a password; nil = neither is set
 	Width    func() int              // columns of the terminal now; nil or 0 = 80
 	Height   func() int              // and its lines; nil or 0 = 24
 
@@ -49,7 +49,8 @@ type Reporter struct {
 	mail   []func() // guarded by mu. Unbounded: events are few, and none may be lost
 	closed bool     // guarded by mu
 
-	everyPiece bool // a program is told of each piece; set by New
+	everyPiece bool                    // a program is told of each piece; set by New
+	getenv     func(key string) string // set by New
 
 	// The rest is set by New and then touched only by loop, save out.err
 	// once that has ended.
@@ -92,6 +93,7 @@ func New(o Options) *Reporter {
 		wishes:  o.Wishes,
 
 		everyPiece: o.JSON && o.Verbose,
+		getenv:     o.Getenv,
 	}
 	if o.ContentOnStdout {
 		r.out = r.console.err

@@ -1,0 +1,35 @@
+package control
+
+import (
+	"context"
+	"fmt"
+)
+
+// Open makes a Desk at which the user's other processes are answered, and metrics
+// are served if there is a place for them, until it is closed or ctx ends. Its
+// error is about that place; the desk does without a socket.
+func Open(ctx context.Context, o Options) (*Desk, error) {
+	d := NewDesk(o)
+	ctx, d.shut = context.WithCancel(ctx)
+	if o.Metrics != "" {
+		l, err := ListenMetrics(ctx, o.Metrics)
+		if err != nil {
+			d.shut()
+			return nil, fmt.Errorf("serve metrics: %w", err)
+		}
+		o.Verbose("metrics are at http://%v/metrics", l.Addr())
+		d.answering.Go(func() { d.ServeMetrics(ctx, l) })
+	}
+	d.answering.Go(func() {
+		if err := Run(ctx, o.Folders, d); err != nil {
+			o.Verbose("shoal status will not show this: %v", err)
+		}
+	})
+	return d, nil
+}
+
+// Close ends what Open has begun.
+func (d *Desk) Close() {
+	d.shut()
+	d.answering.Wait()
+}
