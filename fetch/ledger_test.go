@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"testing"
@@ -294,6 +295,23 @@ func TestPatience(t *testing.T) {
 			t.Errorf("gone %v, limit %d, most %d", a.gone, a.host.limit, a.host.most)
 		}
 	})
+	for status, gone := range map[statusError]bool{403: true, 429: false, 503: false} {
+		t.Run(fmt.Sprintf("a stranger's first answer is %d", status), func(t *testing.T) {
+			b := newBoard(t, 4)
+			a := b.add("A")
+			busy := &Fault{Kind: FaultBusy, Err: status}
+			if b.fault(a, busy, b.now, 0, 1, 0) != gone {
+				t.Fatalf("gone is %v", a.gone)
+			}
+			if !gone && b.next(a, b.now) != nil {
+				t.Error("asked again at once")
+			}
+			b.now = a.notBefore
+			if !gone && !b.fault(a, busy, b.now, 0, 1, 0) {
+				t.Error("not dropped after 1 retry")
+			}
+		})
+	}
 	for _, tt := range []struct {
 		name             string
 		after, deadline  time.Duration

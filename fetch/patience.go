@@ -43,8 +43,8 @@ func (l *ledger) fault(p *party, f *Fault, now, deadline time.Duration, retries 
 		if p.host.refused(now) {
 			break
 		}
-		if f.RetryAfter == 0 && !p.proven {
-			p.gone = true
+		if f.RetryAfter == 0 && !p.proven && refusesStrangers(f) {
+			p.gone = true // no time will change its mind
 			break
 		}
 		p.retry(now, retries, jitter)
