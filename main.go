@@ -328,12 +328,9 @@ func (s *session) behind(h *argv.HTTP, o argv.Swarm) (end func()) {
 	if !h.Background {
 		return func() {}
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	s.quiet = swarm.NewBackground(!o.NoLAN)
+	s.quiet = swarm.OpenBackground(context.Background(), !o.NoLAN)
 	h.Wrap = s.quiet.Wrap
-	var running sync.WaitGroup
-	running.Go(func() { s.quiet.Run(ctx) })
-	return func() { stop(); running.Wait() }
+	return s.quiet.Close
 }
 
 // manifest gets a manifest and lets its transfer have the last word.
@@ -346,7 +343,7 @@ func (s *session) manifest(ctx context.Context, c *fetch.Client, ref string, t a
 		s.report.Warn("the manifest came over plain http: anybody on the way could have changed it",
 			"pin the content with --id, its id from a place that you trust, or demand a signature with --pubkey")
 	}
-	s.last = s.report.Transfer(r.Manifest.ID(), r.Manifest)
+	s.last = s.report.Transfer(r.Manifest)
 	return r, nil
 }
 
@@ -363,7 +360,7 @@ type download struct {
 
 // bring runs the job that puts what is not in have into store.
 func (s *session) bring(ctx context.Context, d download, store fetch.Store, have *bitset.BitSet, with *crowd) (*report.Transfer, error) {
-	t := s.report.Transfer(d.manifest.ID(), d.manifest)
+	t := s.report.Transfer(d.manifest)
 	s.last = t
 	sources, unusable := d.client.Mirrors(d.manifest, d.from.URL, d.Mirrors)
 	for _, err := range unusable {
@@ -540,34 +537,40 @@ func (s *session) seed(ctx context.Context, o *argv.Seed) error {
 }
 
 // offer makes content part of what is shared.
-func (s *session) offer(ctx context.Context, d download, o *argv.Seed) error {
+func (s *session) offer(ctx context.Context, d download, o *argv.Seed) (err error) {
 	file, err := resume.Offer(d.manifest, d.path)
 	if err != nil {
 		return err
 	}
 	d.entry = d.desk.Add(d.manifest, d.path)
+	defer func() {
+		if err != nil {
+			d.entry.Done()
+			err = errors.Join(err, file.Close())
+		}
+	}()
 	switch r := s.receipt(d); {
 	case o.Trusted:
 	case !o.Recheck && r.Holds():
 		s.report.Verbosef("%s was proven before and looks untouched", d.path)
 	default:
-		if err = s.proven(ctx, d); err == nil {
-			s.keep(r)
+		_, damage, err := s.report.Check(ctx, d.manifest, d.path, false)
+		if err != nil {
+			return err
 		}
+		if damage != nil {
+			return &advised{damage, "shoal verify --repair fetches what is bad", false}
+		}
+		s.keep(r)
 	}
-	if err != nil {
-		d.entry.Done()
-		return errors.Join(err, file.Close())
-	}
-	t := s.report.Transfer(d.manifest.ID(), d.manifest)
+	t := s.report.Transfer(d.manifest)
 	s.last = t
 	with, err := d.join(file)
 	if err == nil && with == nil {
 		err = errNoPeers
 	}
 	if err != nil {
-		d.entry.Done()
-		return errors.Join(fmt.Errorf("seed %s: %w", d.path, err), file.Close())
+		return fmt.Errorf("seed %s: %w", d.path, err)
 	}
 	g := new(fetch.Gauges)
 	g.FromDisk.Store(d.manifest.Size())
@@ -588,15 +591,6 @@ func (s *session) keep(r resume.Receipt) {
 	}
 }
 
-// proven is nil when what lies in place is right.
-func (s *session) proven(ctx context.Context, d download) error {
-	_, damage, err := s.report.Check(ctx, d.manifest, d.path, false)
-	if err == nil && damage != nil {
-		err = &advised{damage, "shoal verify --repair fetches what is bad", false}
-	}
-	return err
-}
-
 func (s *session) show(ctx context.Context, o *argv.Show) error {
 	return s.online(ctx, o.HTTP, func(ctx context.Context, c *fetch.Client) error {
 		r, err := s.manifest(ctx, c, o.Manifest, o.Trust)
@@ -614,7 +608,7 @@ func (s *session) doctor(ctx context.Context, o *argv.Doctor) error {
 		return doctor.Examine(ctx, doctor.Subject{
 			Doctor: o, Client: c, Stdin: s.stdin, Report: s.report,
 			Found: func(r *fetch.Resolved) (missing int64) {
-				s.last = s.report.Transfer(r.Manifest.ID(), r.Manifest)
+				s.last = s.report.Transfer(r.Manifest)
 				path = resume.Target(r.Manifest, o.Output)
 				return resume.Missing(r.Manifest, path)
 			},
@@ -720,7 +714,7 @@ func (s *session) create(ctx context.Context, o *argv.Create) error {
 	if err := resume.Save(to, encoded, o.Replaces()); err != nil {
 		return err
 	}
-	s.last = s.report.Transfer(m.ID(), m)
+	s.last = s.report.Transfer(m)
 	s.report.Created(to, m)
 	return nil
 }
@@ -769,11 +763,7 @@ type sharing struct {
 	limitUp *rate.Limiter
 	stay    bool          // as a seed does
 	desk    *control.Desk // what other processes of the user see of this one
-
-	quota   *quota.Keeper
-	node    *swarm.Node
-	running sync.WaitGroup
-	stop    context.CancelFunc
+	node    *swarm.Node   // nil until it is wanted
 	kept    []kept
 }
 
@@ -788,9 +778,7 @@ type kept struct {
 // share does something for each of n contents, any of which it may leave to be
 // served, and then serves them.
 func (s *session) share(ctx context.Context, verb string, c *fetch.Client, h argv.HTTP, o argv.Swarm, n int, do func(sh *sharing, i int) error) error {
-	sh := &sharing{
-		session: s, HTTP: h, Swarm: o, client: c, limitUp: fetch.NewLimit(o.LimitUp), stay: verb == "seed", stop: func() {},
-	}
+	sh := &sharing{session: s, HTTP: h, Swarm: o, client: c, limitUp: fetch.NewLimit(o.LimitUp), stay: verb == "seed"}
 	var err error
 	sh.desk, err = control.Open(context.Background(), control.Options{
 		Verb: verb, Limits: argv.NewLive(h, o, sh.stay), Fixed: o.Fixed(), Origins: o.Origins, Down: c.Limit(), Up: sh.limitUp, Stop: s.stop,
@@ -844,7 +832,7 @@ func (sh *sharing) up(keeps bool) error {
 	})
 	o.Share = o.Share && keeps
 	o.Quota, o.Sharing = keeper, sh.ruled
-	node, err := swarm.New(o)
+	node, err := swarm.Open(context.Background(), o)
 	if err != nil {
 		return err
 	}
@@ -852,16 +840,7 @@ func (sh *sharing) up(keeps bool) error {
 	sh.desk.ObeyRules(func(l argv.Live) {
 		keeper.SetRules(quota.Rules{Monthly: l.MonthlyUpload, Quiet: l.Quiet(), Anyway: l.ShareAnyway})
 	})
-	if port := node.Port(); port != 0 {
-		sh.report.Verbosef("listening at port %d", port)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	sh.quota, sh.node, sh.stop = keeper, node, stop
-	sh.running.Go(func() {
-		if err := node.Run(ctx); err != nil && ctx.Err() == nil {
-			sh.report.Warn("peers: " + err.Error())
-		}
-	})
+	sh.node = node
 	return nil
 }
 
@@ -905,9 +884,9 @@ func (sh *sharing) period() swarm.Period {
 }
 
 func (sh *sharing) close() {
-	sh.stop()
-	sh.running.Wait()
-	sh.quota.Close()
+	if sh.node != nil {
+		sh.node.Close()
+	}
 	for _, k := range sh.kept {
 		_ = k.file.Close() // the content is in place
 	}

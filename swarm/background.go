@@ -31,6 +31,7 @@ const (
 // the system knows them, and by what others on this machine receive. Elsewhere,
 // by neither, and nothing is held back.
 type Background struct {
+	running running // if OpenBackground was called
 	lan     bool
 	began   time.Time
 	limit   *rate.Limiter

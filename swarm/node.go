@@ -17,6 +17,7 @@ import (
 // Node is this process as others see it: one port, any number of contents.
 type Node struct {
 	options  Options
+	running  running // if Open was called
 	sockets  sockets
 	endpoint *wire.Endpoint
 	turns    *turns

@@ -221,7 +221,7 @@ func TestReaderThatIsBehindStopsNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		out := &gate{open: make(chan struct{})}
 		r := New(Options{JSON: true, Stdout: out, Stderr: new(bytes.Buffer)})
-		transfer := r.Transfer(m.ID(), m)
+		transfer := r.Transfer(m)
 		transfer.Start(0, 1, new(fetch.Gauges))
 		for piece := range 1000 {
 			transfer.BadPiece(mirror("a"), piece)
@@ -277,7 +277,7 @@ func TestBrokenPipe(t *testing.T) {
 					c.o.Stdout = new(bytes.Buffer)
 				}
 				d := &download{Reporter: New(c.o)}
-				d.Transfer = d.Reporter.Transfer(m.ID(), m)
+				d.Transfer = d.Reporter.Transfer(m)
 				fetchWell(d)
 				d.Warn("careful")
 				if err := d.Close(); !errors.Is(err, c.want) {

@@ -68,7 +68,7 @@ func play(t *testing.T, o Options, scene func(d *download)) (stdout, stderr stri
 	synctest.Test(t, func(t *testing.T) {
 		o.Stdout, o.Stderr = &d.stdout, &d.stderr
 		d.Reporter = New(o)
-		d.Transfer = d.Reporter.Transfer(m.ID(), m)
+		d.Transfer = d.Reporter.Transfer(m)
 		defer func() {
 			if err := d.Close(); err != nil {
 				t.Errorf("Close: %v", err)

@@ -110,7 +110,7 @@ func TestBarOfWhatBeganLast(t *testing.T) {
 	other := manifest(t, "other.iso")
 	play(t, Options{Terminal: true}, func(d *download) {
 		d.Start(0, 1, &d.Gauges)
-		second := d.Reporter.Transfer(other.ID(), other)
+		second := d.Reporter.Transfer(other)
 		second.Start(1048576/2, 1, new(fetch.Gauges))
 		d.shows(t, 80, `other.iso  50% [============>              ]  0.5/1.0 MiB  0 B/s  --  no source`)
 		second.Exit(130, nil, "", true)

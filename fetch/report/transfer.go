@@ -27,10 +27,10 @@ type Transfer struct {
 
 var _ fetch.Observer = (*Transfer)(nil)
 
-// Transfer announces nothing yet: Start does. The id is that of m.
-func (r *Reporter) Transfer(id verify.ID, m *verify.Manifest) *Transfer {
+// Transfer announces nothing yet: Start does.
+func (r *Reporter) Transfer(m *verify.Manifest) *Transfer {
 	t := &Transfer{
-		r: r, id: idText(id), name: m.Name, size: m.Size(), pieces: m.NumPieces(),
+		r: r, id: idText(m.ID()), name: m.Name, size: m.Size(), pieces: m.NumPieces(),
 		span: m.Span, gauges: new(fetch.Gauges),
 	}
 	t.meter = &meter{
