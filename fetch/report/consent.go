@@ -55,6 +55,9 @@ func terms(m *verify.Manifest, o argv.Swarm, stay bool) string {
 	case o.SeedTime > 0:
 		long += " and for up to " + argv.Duration(o.SeedTime) + " after"
 	}
+	if stay && o.SeedIdle > 0 {
+		long += ", until nobody has asked for " + argv.Duration(o.SeedIdle)
+	}
 	if o.SeedRatio > 0 && o.SeedTime != 0 {
 		long += ", until " + Bytes(int64(o.SeedRatio*float64(m.Size()))) + " are sent"
 	}

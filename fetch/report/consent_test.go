@@ -57,6 +57,10 @@ func TestShares(t *testing.T) {
 	}{
 		{argv.Swarm{SeedTime: -1}, true, "sharing f with peers until it is stopped; Ctrl-C ends it\n"},
 		{argv.Swarm{SeedTime: time.Hour}, true, "sharing f with peers for up to 1h; Ctrl-C ends it\n"},
+		{
+			argv.Swarm{SeedTime: -1, SeedIdle: time.Minute}, true,
+			"sharing f with peers until it is stopped, until nobody has asked for 1m; Ctrl-C ends it\n",
+		},
 		{argv.Swarm{SeedRatio: 1}, false, ""}, // the publisher does not let it
 		{argv.Swarm{NoShare: true}, true, ""},
 		{
