@@ -21,6 +21,8 @@ const (
 	// holdBack is how long a piece is left to the neighbour to whom it falls,
 	// who can be busy with another one.
 	holdBack = time.Second
+
+	longestHedge = time.Minute // before peers are tried alone again
 )
 
 // lendRare gives a peer free pieces that it has: the rarest among our
@@ -183,9 +185,12 @@ type manners struct {
 	fine    time.Duration // when our rate was last no reproach to politeness
 	moved   time.Duration // when a piece last came
 	hedging bool
+	until   time.Duration // hedging does not end before
+	longer  time.Duration // how long it will last at least the next time
 }
 
-// weigh looks at the rates once a tick.
+// weigh looks at the rates once a tick. Hedging soon brings the rate back that it
+// began for want of, so it lasts longer each time, until peers give as much.
 func (m *manners) weigh(now time.Duration, mirrors, all float64) {
 	m.best = max(m.best, mirrors)
 	if all >= m.best/2 {
@@ -195,7 +200,14 @@ func (m *manners) weigh(now time.Duration, mirrors, all float64) {
 	if m.prefer == PreferPeers {
 		m.fine, stuck = now, patientFor
 	}
-	m.hedging = m.prefer == PreferSpeed || now-m.fine >= slowFor || now-m.moved >= stuck
+	if all-mirrors >= m.best/2 {
+		m.longer = 0 // peers are worth it
+	}
+	slow := now-m.fine >= slowFor || now-m.moved >= stuck
+	if slow && !m.hedging {
+		m.until, m.longer = now+m.longer, min(max(2*m.longer, slowFor), longestHedge)
+	}
+	m.hedging = m.prefer == PreferSpeed || slow || now < m.until
 }
 
 // spared tells whether mirrors are to be asked only for what no neighbour has.

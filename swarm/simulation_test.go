@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bits-and-blooms/bitset"
+	"golang.org/x/time/rate"
 
 	"github.com/shoal-dl/shoal/swarm"
 	"github.com/shoal-dl/shoal/swarm/swarmtest"
@@ -130,25 +131,39 @@ func (s *simulation) covered(nodes []*node) bool {
 // than the moment it takes to see that the peers bring nothing.
 func TestPeersThatAreOfNoUse(t *testing.T) {
 	c := publish(t, 8<<20, 64<<10)
+	share := swarm.Options{Share: true}
+	little := func() swarm.Options { return swarm.Options{Share: true, LimitUp: rate.NewLimiter(4<<10, 4<<10)} }
 	for _, tt := range []struct {
 		name  string
-		spoil func(s *simulation)
+		peers func(s *simulation)
+		most  float64 // times what the mirror alone takes
 	}{
-		{"they have nothing", func(*simulation) {}},
-		{"they vanish", func(s *simulation) { s.nodes[1].Vanish(); s.nodes[2].Vanish() }},
+		{"they have nothing", func(s *simulation) {
+			s.join(crowdLine, share, nil)
+			s.join(crowdLine, share, nil)
+		}, 1.15},
+		{"they vanish", func(s *simulation) {
+			s.join(crowdLine, share, nil).Vanish()
+			s.join(crowdLine, share, nil).Vanish()
+		}, 1.15},
+		// They have everything, and send a little all the time. It takes a few
+		// tries, of three seconds each, to be sure that it will not be more.
+		{"they trickle", func(s *simulation) {
+			s.join(crowdLine, little(), c.all())
+			s.join(crowdLine, little(), c.all())
+		}, 3.5},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := simulate(t, c, 1)
-				o := s.mirror(originLine)
-				for range 3 {
-					s.join(crowdLine, swarm.Options{Share: true}, nil)
-				}
-				tt.spoil(s)
+				s.source.Up = 8 * mbit
+				o := s.mirror(s.source)
+				s.join(crowdLine, share, nil)
+				tt.peers(s)
 				out := s.together(o, s.nodes[0])
 				t.Log(out)
-				if out.slowest() > 1.15 {
-					t.Errorf("%v; want at most 1.15 x what the mirror alone takes", out)
+				if out.slowest() > tt.most {
+					t.Errorf("%v; want at most %.2f x what the mirror alone takes", out, tt.most)
 				}
 			})
 		})
