@@ -22,6 +22,7 @@ const (
 	// who can be busy with another one.
 	holdBack = time.Second
 
+	goodWorth    = 3           // how many slow ticks a good one makes up for
 	longestHedge = time.Minute // before peers are tried alone again
 )
 
@@ -182,7 +183,8 @@ type manners struct {
 	prefer Preference
 
 	best    float64       // most bytes a second that mirrors gave us
-	fine    time.Duration // when our rate was last no reproach to politeness
+	weighed time.Duration // when we last looked
+	slow    time.Duration // how long our rate has been a reproach to politeness
 	moved   time.Duration // when a piece last came
 	hedging bool
 	until   time.Duration // hedging does not end before
@@ -193,21 +195,33 @@ type manners struct {
 // began for want of, so it lasts longer each time, until peers give as much.
 func (m *manners) weigh(now time.Duration, mirrors, all float64) {
 	m.best = max(m.best, mirrors)
-	if all >= m.best/2 {
-		m.fine = now
-	}
+	m.reproach(now-m.weighed, all < m.best/2)
+	m.weighed = now
 	stuck := stuckFor
 	if m.prefer == PreferPeers {
-		m.fine, stuck = now, patientFor
+		m.slow, stuck = 0, patientFor
 	}
 	if all-mirrors >= m.best/2 {
 		m.longer = 0 // peers are worth it
 	}
-	slow := now-m.fine >= slowFor || now-m.moved >= stuck
-	if slow && !m.hedging {
+	needed := m.slow >= slowFor || now-m.moved >= stuck
+	if needed && !m.hedging {
 		m.until, m.longer = now+m.longer, min(max(2*m.longer, slowFor), longestHedge)
 	}
-	m.hedging = m.prefer == PreferSpeed || slow || now < m.until
+	m.hedging = m.prefer == PreferSpeed || needed || now < m.until
+}
+
+// reproach adds a tick. A good one makes up for few bad ones: the mirror is asked
+// now and then for want of anybody else, and one piece must not hide that.
+func (m *manners) reproach(tick time.Duration, slow bool) {
+	switch {
+	case slow:
+		m.slow += tick
+	case m.hedging:
+		m.slow = 0
+	default:
+		m.slow = max(m.slow-goodWorth*tick, 0)
+	}
 }
 
 // spared tells whether mirrors are to be asked only for what no neighbour has.

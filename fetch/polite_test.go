@@ -156,6 +156,8 @@ func TestManners(t *testing.T) {
 		{"slow again", PreferAuto, []span{{time.Second, 10, 10, true}, {4 * time.Second, 0, 4, true}, {time.Second, 8, 8, true}, {4 * time.Second, 0, 4, true}, {time.Second, 8, 8, true}}, true},
 		{"slow again, for longer than the last time", PreferAuto, []span{{time.Second, 10, 10, true}, {4 * time.Second, 0, 4, true}, {time.Second, 8, 8, true}, {4 * time.Second, 0, 4, true}, {4 * time.Second, 8, 8, true}}, false},
 		{"slow again, but not in between", PreferAuto, []span{{time.Second, 10, 10, true}, {4 * time.Second, 0, 4, true}, {time.Second, 0, 8, true}, {4 * time.Second, 0, 4, true}, {time.Second, 8, 8, true}}, false},
+		{"half as fast for long, but for single pieces of the mirror's", PreferAuto, []span{{time.Second, 10, 10, true}, {2800 * time.Millisecond, 0, 4, true}, {300 * time.Millisecond, 10, 10, true}, {2800 * time.Millisecond, 0, 4, true}}, true},
+		{"half as fast for half the time", PreferAuto, []span{{time.Second, 10, 10, true}, {2 * time.Second, 0, 4, true}, {2 * time.Second, 0, 8, true}, {2 * time.Second, 0, 4, true}}, false},
 		{"stuck", PreferAuto, []span{{time.Second, 0, 0, true}, {5100 * time.Millisecond, 0, 0, false}}, true},
 		{"speed", PreferSpeed, []span{{time.Second, 0, 10, true}}, true},
 		{"patient", PreferPeers, []span{{time.Second, 10, 10, true}, {20 * time.Second, 0, 1, false}}, false},

@@ -71,7 +71,7 @@ func (r *running) steer() {
 		}
 	case !paused && r.paused:
 		// Nobody is to blame for what did not come.
-		r.ledger.fine, r.ledger.moved = r.now(), r.now()
+		r.ledger.slow, r.ledger.weighed, r.ledger.moved = 0, r.now(), r.now()
 	}
 	r.paused = paused
 }
