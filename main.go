@@ -371,11 +371,13 @@ func (s *session) bring(ctx context.Context, d download, store fetch.Store, have
 		Manifest: d.manifest, Store: store, Have: have, Sources: d.entry.Count(sources), Observer: t, Gauges: &g,
 		Connections: d.Connections, Retries: d.Retries, Steer: d.entry.Steer(),
 	}
-	d.entry.Fetching(&g, with.shown(), t.Paused)
 	job.Deadline, _ = ctx.Deadline()
+	var seen control.Crowd
 	if with != nil {
+		seen = with
 		job.Crowd, job.Prefer, job.Linger = with, d.Prefer, linger
 	}
+	d.entry.Fetching(&g, seen, t.Paused)
 	t.Start(job.Here(), len(sources), &g)
 	return t, job.Run(ctx)
 }
@@ -395,7 +397,9 @@ func (s *session) toFile(ctx context.Context, d download, file *resume.File) err
 		d.keep(kept{with, t, file, d.entry}, nil)
 	} else {
 		d.entry.Done()
-		with.leave()
+		if with != nil {
+			with.Leave()
+		}
 		err = errors.Join(err, file.Close())
 	}
 	if err != nil {
@@ -807,7 +811,7 @@ func (d download) join(file *resume.File) (*crowd, error) {
 		c.Have, c.Read = file.Have(), file.Read
 		d.report.Shares(d.manifest, d.Swarm, d.stay)
 	}
-	return &crowd{d.node.Join(c), file != nil}, nil
+	return &crowd{d.node.Join(c)}, nil
 }
 
 // try is join, where mirrors have to do if there is no way to peers.
@@ -893,27 +897,9 @@ func (sh *sharing) close() {
 	sh.desk.Close() // at last: it is the sign that all is done
 }
 
-// crowd makes the neighbours in a swarm sources of a job; neither room knows
-// the other.
-type crowd struct {
-	*swarm.Swarm
-	keeps bool // what was brought can be served
-}
-
-// leave ends what join began, if it did.
-func (c *crowd) leave() {
-	if c != nil {
-		c.Leave()
-	}
-}
-
-// shown is the crowd as others see it.
-func (c *crowd) shown() control.Crowd {
-	if c == nil {
-		return nil
-	}
-	return c
-}
+// crowd makes the neighbours in a swarm sources of a job, and shows them to other
+// processes; neither room knows the other.
+type crowd struct{ *swarm.Swarm }
 
 // Neighbours implements [control.Crowd].
 func (c *crowd) Neighbours() (peers []control.Source, uploaded, toLAN int64) {
@@ -924,25 +910,11 @@ func (c *crowd) Neighbours() (peers []control.Source, uploaded, toLAN int64) {
 	return peers, st.Uploaded, st.ToLAN
 }
 
-// Shares implements [control.Crowd].
-func (c *crowd) Shares() (bool, string) {
-	if !c.keeps {
-		return false, "it goes to stdout, and is not kept"
-	}
-	return c.Sharing()
-}
-
 func (c *crowd) Peers() (peers []fetch.Partial) {
 	for _, p := range c.Swarm.Peers() {
 		peers = append(peers, peer{p})
 	}
 	return peers
-}
-
-func (c *crowd) Have(piece int) {
-	if c.keeps {
-		c.Swarm.Have(piece)
-	}
 }
 
 func (c *crowd) Ban(s fetch.Source, reason string) { c.Swarm.Ban(s.(peer).Peer, reason) }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/bits-and-blooms/bitset"
 
@@ -130,4 +131,17 @@ func TestLoopback(t *testing.T) {
 	if !slices.Equal(got, upTo(c.NumPieces())) {
 		t.Errorf("got %v", got)
 	}
+}
+
+// TestWhatIsNotKept has pieces come that nobody can be served.
+func TestWhatIsNotKept(t *testing.T) {
+	c := newContent(t, 1<<20, 64<<10, false)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		s := w.node(w.machine(near), Options{}).Join(Content{Manifest: c.Manifest})
+		s.Have(3)
+		if s.has(3) {
+			t.Error("it is said to be here")
+		}
+	})
 }

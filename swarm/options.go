@@ -59,7 +59,7 @@ type Content struct {
 
 	// Read reads len(buf) bytes at off of a piece that is proven and stored.
 	// It is called by several goroutines at once. An error is a failing of
-	// ours, which no peer is blamed for.
+	// ours, which no peer is blamed for. Nil means that nothing is kept.
 	Read func(piece int, off int64, buf []byte) error
 
 	Peers []string // HOST:PORT, more of the user's

@@ -38,8 +38,8 @@ func (u *upload) clear() (ids []uint32) {
 	return ids
 }
 
-// Sharing tells whether neighbours are served, but for a pause, and if not why.
-func (s *Swarm) Sharing() (on bool, why string) {
+// Shares tells whether neighbours are served, but for a pause, and if not why.
+func (s *Swarm) Shares() (on bool, why string) {
 	switch {
 	case !s.node.options.Share:
 		return false, "no-share"

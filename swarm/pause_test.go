@@ -36,7 +36,7 @@ func TestPause(t *testing.T) {
 		if len(l.Peers()) != 0 || l.Stats().Peers != 1 {
 			t.Errorf("the paused seed is one of %d sources and %d neighbours", len(l.Peers()), l.Stats().Peers)
 		}
-		if on, why := s.Sharing(); !on {
+		if on, why := s.Shares(); !on {
 			t.Errorf("it is said not to share: %s", why)
 		}
 		s.Pause(false)

@@ -111,8 +111,11 @@ func (s *Swarm) Peers() []*Peer {
 }
 
 // Have tells that a piece is proven and stored here: neighbours are told of it,
-// and served it.
+// and served it, unless the content has no Read.
 func (s *Swarm) Have(piece int) {
+	if s.read == nil {
+		return
+	}
 	s.mu.Lock()
 	s.have.Set(uint(piece))
 	s.fetching.Clear(uint(piece))

@@ -184,6 +184,27 @@ func TestTarget(t *testing.T) {
 	}
 }
 
+func TestPathOf(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.Mkdir("d", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	file := &verify.Manifest{Name: "n", Files: []verify.File{{Path: "n"}}}
+	folder := &verify.Manifest{Name: "n", Files: []verify.File{{Path: "a"}, {Path: "b"}}}
+	for _, test := range []struct {
+		m          *verify.Manifest
+		manifests  int
+		path, want string
+	}{
+		{file, 1, "", "n"}, {file, 1, "f", "f"}, {file, 1, "d", filepath.Join("d", "n")},
+		{folder, 1, "", "n"}, {folder, 1, "d", "d"}, {folder, 2, "d", filepath.Join("d", "n")},
+	} {
+		if got := (&Seed{Manifests: make([]string, test.manifests), Path: test.path}).PathOf(test.m); got != test.want {
+			t.Errorf("of %d manifests, one of %d files with path %q is at %s, want %s", test.manifests, len(test.m.Files), test.path, got, test.want)
+		}
+	}
+}
+
 func must(s string, err error) string {
 	if err != nil {
 		panic(err)

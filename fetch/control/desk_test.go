@@ -140,6 +140,11 @@ func TestDeskStatus(t *testing.T) {
 	if x := p.Transfers[1]; x.Sharing || x.Why != "no-share" {
 		t.Errorf("b is shared: %v, %s", x.Sharing, x.Why)
 	}
+	o.crowds[1].shares = ""
+	o.entries[1].path = "-"
+	if x := o.Handle(Request{Do: DoStatus}).Process.Transfers[1]; x.Sharing || x.Why != "it goes to stdout, and is not kept" {
+		t.Errorf("what goes to stdout is shared: %v, %s", x.Sharing, x.Why)
+	}
 	if one := o.Handle(Request{Do: DoStatus, ID: o.ids[1]}).Process; len(one.Transfers) != 1 || one.Transfers[0].Name != "b" {
 		t.Errorf("b alone is %+v", one.Transfers)
 	}

@@ -202,6 +202,10 @@ func (e *Entry) share(t *Transfer, limits argv.Live, origins argv.Origins) {
 		t.Why = "there is no way to peers"
 		return
 	}
+	if e.path == "-" {
+		t.Why = "it goes to stdout, and is not kept"
+		return
+	}
 	if t.Sharing, t.Why = e.crowd.Shares(); !t.Sharing {
 		return
 	}
