@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"net/url"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -82,6 +84,9 @@ func draft(path string, files []scanned, o CreateOptions) (*Manifest, error) {
 		m.Files = append(m.Files, newFile(f, o.Modified))
 		total += f.info.Size()
 	}
+	if m.Folder() {
+		m.Mirrors = bases(m.Mirrors)
+	}
 	if m.Name == "" {
 		m.Name = defaultName(path, m.Files)
 	}
@@ -98,6 +103,18 @@ func draft(path string, files []scanned, o CreateOptions) (*Manifest, error) {
 		o.Total(total)
 	}
 	return m, nil
+}
+
+// bases returns the mirrors of a folder with the slash without which nothing
+// can be appended to their URLs; one with a query is left as it is.
+func bases(mirrors []Mirror) []Mirror {
+	mirrors = slices.Clone(mirrors)
+	for i, m := range mirrors {
+		if !strings.HasSuffix(m.URL, "/") && !strings.ContainsAny(m.URL, "?#") {
+			mirrors[i].URL += "/"
+		}
+	}
+	return mirrors
 }
 
 // newFile returns the entry of a file but for its digests.

@@ -97,6 +97,22 @@ func TestCreateFolder(t *testing.T) {
 	}
 }
 
+func TestCreateFolderGivesMirrorsTheirSlash(t *testing.T) {
+	root := writeTree(t, map[string][]byte{"a": nil, "b": nil})
+	given := []Mirror{{URL: "https://a.example/tree"}, {URL: "https://b.example/tree/"}, {URL: "tree"}, {URL: "https://c.example/?of=tree"}}
+	m, err := Create(t.Context(), root, CreateOptions{Mirrors: given})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Mirror{{URL: "https://a.example/tree/"}, {URL: "https://b.example/tree/"}, {URL: "tree/"}, {URL: "https://c.example/?of=tree"}}
+	if !slices.Equal(m.Mirrors, want) {
+		t.Errorf("mirrors are %v, want %v", m.Mirrors, want)
+	}
+	if given[0].URL != "https://a.example/tree" {
+		t.Errorf("the caller's options became %v", given)
+	}
+}
+
 func TestCreateOneFile(t *testing.T) {
 	data := pattern(300_000)
 	root := writeTree(t, map[string][]byte{"only.bin": data})
