@@ -599,7 +599,7 @@ func (s *session) show(ctx context.Context, o *argv.Show) error {
 	return s.online(ctx, o.HTTP, func(ctx context.Context, c *fetch.Client) error {
 		r, err := s.manifest(ctx, c, o.Manifest, o.Trust)
 		if err == nil {
-			s.report.Manifest(r.Manifest)
+			s.report.Manifest(r.Written())
 		}
 		return err
 	})

@@ -139,6 +139,15 @@ func (r *Resolved) parse(p place, pin *verify.ID) error {
 	return nil
 }
 
+// Written is the manifest as its publisher wrote it, for people to read: unlike
+// Manifest, it has relative mirror URLs even where nothing resolves them.
+func (r *Resolved) Written() *verify.Manifest {
+	if m, err := verify.Parse(r.Raw); err == nil && len(m.Mirrors) > len(r.Manifest.Mirrors) {
+		return m
+	}
+	return r.Manifest
+}
+
 // absolute resolves relative mirror URLs, or leaves them out without a base.
 func absolute(mirrors []verify.Mirror, base *url.URL) []verify.Mirror {
 	var all []verify.Mirror
