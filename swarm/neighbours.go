@@ -30,6 +30,7 @@ var (
 	errStuck     = errors.New("the peer does not read")
 	errUseless   = errors.New("neither end needs the other, and others do")
 	errFull      = errors.New("there are neighbours enough")
+	errCrowded   = errors.New("its host has more neighbours here than others")
 	errBanned    = errors.New("the peer is banned")
 )
 
@@ -61,7 +62,7 @@ func (s *Swarm) admit(p *Peer) (wire.ByeReason, error) {
 			return wire.ByeDuplicate, errDuplicate
 		}
 		o.close(errDuplicate, wire.ByeDuplicate)
-	} else if s.crowded(p) || len(s.peers) >= neighboursMost && !s.evict() {
+	} else if s.crowded(p) || len(s.peers) >= neighboursMost && !s.evict(p) {
 		return wire.ByeFull, errFull
 	}
 	s.peers = append(s.peers, p)
@@ -100,27 +101,43 @@ func (s *Swarm) crowded(p *Peer) bool {
 	if !discovery.Public(p.addr.Addr()) {
 		return false
 	}
-	n := 0
+	return s.peersOf(p) >= neighboursOfHost
+}
+
+// evict closes a connection in favour of p, and tells whether there was one to
+// close: between two ends that both have everything, or else the newest of a host
+// that would still have as many as that of p.
+func (s *Swarm) evict(p *Peer) bool {
+	if s.have.All() {
+		for _, o := range s.peers {
+			if o.complete() && o.ended() == nil {
+				o.close(errUseless, wire.ByeDone)
+				return true
+			}
+		}
+	}
+	most := s.peersOf(p) + 1
+	var newest *Peer
 	for _, o := range s.peers {
-		if o.up.turn.key == p.up.turn.key {
+		if n := s.peersOf(o); n > most || n == most && newest != nil {
+			most, newest = n, o
+		}
+	}
+	if newest == nil {
+		return false
+	}
+	newest.close(errCrowded, wire.ByeFull)
+	return true
+}
+
+// peersOf counts the live neighbours of the host of p.
+func (s *Swarm) peersOf(p *Peer) (n int) {
+	for _, o := range s.peers {
+		if o.up.turn.key == p.up.turn.key && o.ended() == nil {
 			n++
 		}
 	}
-	return n >= neighboursOfHost
-}
-
-// evict closes a connection between two ends that both have everything.
-func (s *Swarm) evict() bool {
-	if !s.have.All() {
-		return false
-	}
-	for _, p := range s.peers {
-		if p.complete() && p.ended() == nil {
-			p.close(errUseless, wire.ByeDone)
-			return true
-		}
-	}
-	return false
+	return n
 }
 
 // dismiss ends that p is a neighbour.

@@ -3,6 +3,7 @@ package swarm
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -131,6 +132,36 @@ func TestFull(t *testing.T) {
 		}
 		if n := s.Stats().Peers; n != neighboursMost {
 			t.Errorf("there are %d neighbours", n)
+		}
+	})
+}
+
+// TestOneHostTakesAllPlaces, and gives them back to others, but not more than
+// half of them to one.
+func TestOneHostTakesAllPlaces(t *testing.T) {
+	c := newContent(t, 1<<20, 64<<10, false)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		m := w.machine(near)
+		w.last = netip.MustParseAddr("192.168.0.0") // where many may be behind an address
+		s := w.node(m, Options{Share: true}).Join(c.seed())
+		synctest.Wait()
+		greedy, other := w.machine(near), w.machine(near)
+		for range neighboursMost {
+			w.dialled(greedy, m, c)
+		}
+		for range neighboursMost {
+			w.dialled(other, m, c)
+			time.Sleep(time.Second)
+		}
+		hosts := map[netip.Addr]int{}
+		s.mu.Lock()
+		for _, p := range s.peers {
+			hosts[p.addr.Addr()]++
+		}
+		s.mu.Unlock()
+		if n := neighboursMost / 2; hosts[greedy.at.Addr()] != n || hosts[other.at.Addr()] != n {
+			t.Errorf("there are %v", hosts)
 		}
 	})
 }
