@@ -29,6 +29,7 @@ import (
 	"github.com/shoal-dl/shoal/fetch/control"
 	"github.com/shoal-dl/shoal/fetch/demo"
 	"github.com/shoal-dl/shoal/fetch/doctor"
+	"github.com/shoal-dl/shoal/fetch/publish"
 	"github.com/shoal-dl/shoal/fetch/report"
 	"github.com/shoal-dl/shoal/resume"
 	"github.com/shoal-dl/shoal/swarm"
@@ -685,35 +686,21 @@ func (s *session) create(ctx context.Context, o *argv.Create) error {
 			}
 		}
 	}
-	hashing := s.report.Hashing("hashing " + filepath.Base(o.Path))
-	o.Total, o.Progress = hashing.Total, hashing.Add
-	m, err := verify.Create(ctx, o.Path, o.CreateOptions)
-	hashing.Done()
-	if errors.Is(err, verify.ErrManifest) {
-		return &argv.UsageError{Text: err.Error()}
-	}
+	m, encoded, err := publish.Manifest(ctx, o, s.report)
 	if err != nil {
 		return err
-	}
-	encoded, err := m.Encode()
-	if err != nil {
-		return err
-	}
-	if o.Zstd {
-		encoded = verify.Compress(encoded)
-	}
-	if len(encoded) > verify.MaxEncoded {
-		return &argv.UsageError{
-			Text: fmt.Sprintf("the manifest would have %s, more than the %s that a reader takes",
-				report.Bytes(int64(len(encoded))), report.Bytes(verify.MaxEncoded)),
-			Hint: "make it smaller with --zstd or a larger --piece-size",
-		}
 	}
 	if to == "-" {
 		return s.print(string(encoded))
 	}
-	if err := s.sign(ctx, o, to, encoded); err != nil {
-		return err
+	if o.Sign != "" {
+		sig, err := publish.Signature(ctx, o.Sign, to, encoded, s.stdin, s.report)
+		if err == nil {
+			err = resume.Save(to+verify.SignatureExtension, sig, o.Replaces())
+		}
+		if err != nil {
+			return err
+		}
 	}
 	if err := resume.Save(to, encoded, o.Replaces()); err != nil {
 		return err
@@ -721,23 +708,6 @@ func (s *session) create(ctx context.Context, o *argv.Create) error {
 	s.last = s.report.Transfer(m)
 	s.report.Created(to, m)
 	return nil
-}
-
-// sign writes the signature of the manifest that will be written to path.
-func (s *session) sign(ctx context.Context, o *argv.Create, path string, encoded []byte) error {
-	if o.Sign == "" {
-		return nil
-	}
-	key, err := os.ReadFile(o.Sign)
-	if err != nil {
-		return fmt.Errorf("read secret key: %w", err)
-	}
-	password := func() (string, error) { return s.report.Password(ctx, s.stdin, "password of "+o.Sign) }
-	sig, err := verify.Sign(key, encoded, password, "file:"+filepath.Base(path))
-	if err != nil {
-		return err
-	}
-	return resume.Save(path+verify.SignatureExtension, sig, o.Replaces())
 }
 
 // others are the running transfers of this user.
