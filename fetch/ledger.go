@@ -129,6 +129,8 @@ func (l *ledger) next(p *party, now time.Duration) *claim {
 		return nil
 	case p.open > 0 && p.have == nil && l.spared() && l.accompanied():
 		return nil
+	case p.open > 0 && p.have != nil && l.crowded(fewPeers) && l.busy(p):
+		return nil
 	case p.noRange:
 		return l.whole(p, now)
 	}

@@ -15,8 +15,9 @@ const (
 	slowFor     = 3 * time.Second // how long politeness may halve our rate
 	stuckFor    = 5 * time.Second // and how long it may stop it
 	patientFor  = 30 * time.Second
-	crowdLease  = time.Second // what a lease is worth in a crowd, where what is rare changes fast
-	mostWeighed = 1024        // pieces weighed against one another for one lease
+	crowdLease  = time.Second            // what a lease is worth in a crowd, where what is rare changes fast
+	spareTurn   = 250 * time.Millisecond // of work that a peer in a crowd is given beyond its lease
+	mostWeighed = 1024                   // pieces weighed against one another for one lease
 
 	// holdBack is how long a piece is left to the neighbour to whom it falls,
 	// who can be busy with another one.
@@ -34,6 +35,18 @@ func (l *ledger) lendRare(p *party, now time.Duration) *claim {
 		return nil
 	}
 	return l.lendBest(p, pieces, l.copies, now)
+}
+
+// busy tells whether a peer has work for a while, so that one more lease would
+// only wait there: pieces that wait cannot be asked of those who get them meanwhile.
+func (l *ledger) busy(p *party) bool {
+	var rest float64
+	for _, c := range l.claims {
+		if c.by == p {
+			rest += float64(l.rest(c))
+		}
+	}
+	return rest > p.each.rate()*float64(p.open)*spareTurn.Seconds()
 }
 
 // lendUnwanted gives a mirror free pieces that no neighbour has or is getting

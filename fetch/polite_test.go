@@ -47,9 +47,27 @@ func TestRarestFirst(t *testing.T) {
 	b.addPeer("D", owners, "#.####")
 	b.ask(a)
 	b.looks(".A....")
-	a.proven = true
+	b.ended(b.claims[0])
+	b.taken.Set(1)
 	b.ask(a)
-	b.looks(".A.A..")
+	b.looks("...A..")
+}
+
+// TestPeerIsGivenMoreWhenNearlyDone: what waits at a slow one could not be asked
+// of another.
+func TestPeerIsGivenMoreWhenNearlyDone(t *testing.T) {
+	b := newBoard(t, 4)
+	owners := "...."
+	b.crowd(owners)
+	a := b.addPeer("A", owners, "####")
+	b.addPeer("B", owners, "....")
+	b.run(time.Second, map[*claim]float64{b.ask(a): testPiece})
+	c := b.ask(a)
+	if d := b.next(a, b.now); d != nil {
+		t.Fatalf("a second's work ahead, A got more: %s", b)
+	}
+	b.run(800*time.Millisecond, map[*claim]float64{c: testPiece})
+	b.ask(a)
 }
 
 func TestMirrorBringsWhatNobodyHas(t *testing.T) {
