@@ -211,8 +211,6 @@ func because(ctx context.Context, err error) error {
 	return err
 }
 
-var errNoPeers = errors.New("there is no way to peers: neither the manifest nor the line leaves one")
-
 // startsAgain is the hint when nothing is there to go on with.
 const startsAgain = "the same command starts again"
 
@@ -572,7 +570,7 @@ func (s *session) offer(ctx context.Context, d download, o *argv.Seed) (err erro
 	s.last = t
 	with, err := d.join(file)
 	if err == nil && with == nil {
-		err = errNoPeers
+		err = errors.New("there is no way to peers: neither the manifest nor the line leaves one")
 	}
 	if err != nil {
 		return fmt.Errorf("seed %s: %w", d.path, err)
@@ -851,10 +849,7 @@ func (sh *sharing) serve(ctx context.Context) {
 // period is how long a content is to be served, as things stand.
 func (sh *sharing) period() swarm.Period {
 	l := sh.desk.Limits()
-	if sh.stay && l.SeedTime == 0 {
-		l.SeedTime = -1
-	}
-	return swarm.Period{Time: l.SeedTime, Idle: l.SeedIdle, Ratio: l.SeedRatio}
+	return swarm.Period{Time: l.Serves(), Idle: l.SeedIdle, Ratio: l.SeedRatio}
 }
 
 func (sh *sharing) close() {

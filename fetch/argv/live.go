@@ -36,6 +36,14 @@ func NewLive(h HTTP, s Swarm, stay bool) Live {
 	return l
 }
 
+// Serves is how long content is served once it is complete; negative is without end.
+func (l *Live) Serves() time.Duration {
+	if l.Stay && l.SeedTime == 0 {
+		return -1
+	}
+	return l.SeedTime
+}
+
 // liveLimit is one of them, read and written as text.
 type liveLimit struct {
 	key string

@@ -77,3 +77,16 @@ func TestFixed(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
+
+func TestServes(t *testing.T) {
+	for _, test := range []struct {
+		l    Live
+		want time.Duration
+	}{
+		{Live{}, 0}, {Live{SeedTime: time.Minute}, time.Minute}, {Live{Stay: true}, -1}, {Live{Stay: true, SeedTime: time.Hour}, time.Hour},
+	} {
+		if got := test.l.Serves(); got != test.want {
+			t.Errorf("%+v serves for %v, want %v", test.l, got, test.want)
+		}
+	}
+}
