@@ -114,12 +114,12 @@ func run(ctx context.Context, p process) int {
 		err = because(ctx, s.do(ctx, cmd))
 	}
 	v := judge(err)
-	s.last.Exit(v.code, err, v.hint, v.resumable)
-	if err := s.report.Close(); err != nil && v.code == 0 {
+	s.last.Exit(err, v)
+	if err := s.report.Close(); err != nil && v.Code == 0 {
 		fmt.Fprintln(p.stderr, "shoal:", err)
-		return judge(err).code
+		return judge(err).Code
 	}
-	return v.code
+	return v.Code
 }
 
 // session is one run of one verb.
@@ -132,8 +132,8 @@ type session struct {
 
 // teller says how things ended: a transfer, or the reporter when there is none.
 type teller interface {
-	Exit(code int, err error, hint string, resumable bool)
-	Failed(code int, err error, hint string, resumable bool)
+	Exit(err error, v report.Verdict)
+	Failed(err error, v report.Verdict)
 }
 
 func (s *session) do(ctx context.Context, cmd argv.Command) error {
@@ -214,16 +214,8 @@ func because(ctx context.Context, err error) error {
 // startsAgain is the hint when nothing is there to go on with.
 const startsAgain = "the same command starts again"
 
-// verdict is what an error means to the user and to scripts.
-type verdict struct {
-	code      int
-	hint      string
-	resumable bool
-}
-
 // judge is the one table from error to exit code and hint.
-func judge(err error) verdict {
-	var v verdict
+func judge(err error) (v report.Verdict) {
 	is := func(any ...error) bool {
 		return slices.ContainsFunc(any, func(target error) bool { return errors.Is(err, target) })
 	}
@@ -237,36 +229,36 @@ func judge(err error) verdict {
 	switch {
 	case err == nil:
 	case isStop:
-		v.code = stop.code()
+		v.Code = stop.code()
 	case isUsage:
-		v.code, v.hint = 2, cmp.Or(usage.Hint, "see shoal man")
+		v.Code, v.Hint = 2, cmp.Or(usage.Hint, "see shoal man")
 	case isFailure:
-		v.code, v.hint = failure.Code, failure.Hint
+		v.Code, v.Hint = failure.Code, failure.Hint
 	case isTarget:
-		v.code, v.hint = 1, target.Hint
+		v.Code, v.Hint = 1, target.Hint
 	case is(fetch.ErrWrongContent):
-		v.code, v.hint = 3, "another mirror may have it: --mirror URL"
+		v.Code, v.Hint = 3, "another mirror may have it: --mirror URL"
 	case is(verify.ErrSignature, fetch.ErrWrongID, report.ErrDamaged):
-		v.code = 3
+		v.Code = 3
 	case is(verify.ErrNotRegular):
-		v.code = 5
+		v.Code = 5
 	case is(fetch.ErrNoSource, fetch.ErrDeadline):
-		v.code = 4
+		v.Code = 4
 	case isDisk:
-		v.code, v.hint = 5, disk.Hint
+		v.Code, v.Hint = 5, disk.Hint
 	case is(fetch.ErrNoManifest, verify.ErrManifest):
-		v.code = 6
+		v.Code = 6
 	case isPath && !is(syscall.EPIPE):
-		v.code = 5
+		v.Code = 5
 	default:
-		v.code = 1
+		v.Code = 1
 	}
 	if isAdvised {
-		v.hint = cmp.Or(v.hint, advice.hint)
-		v.resumable = advice.resumable && (v.code == 4 || isStop || isDisk && disk.Full())
+		v.Hint = cmp.Or(v.Hint, advice.hint)
+		v.Resumable = advice.resumable && (v.Code == 4 || isStop || isDisk && disk.Full())
 	}
 	if isStop {
-		v.hint = cmp.Or(v.hint, startsAgain)
+		v.Hint = cmp.Or(v.Hint, startsAgain)
 	}
 	return v
 }
@@ -290,9 +282,9 @@ func (s *session) each(n int, do func(i int) error) error {
 			continue
 		}
 		v := judge(err)
-		s.last.Failed(v.code, err, v.hint, v.resumable)
+		s.last.Failed(err, v)
 		failed++
-		if r := slices.Index(ranks, v.code); r > rank {
+		if r := slices.Index(ranks, v.Code); r > rank {
 			worst, rank = err, r
 		}
 	}

@@ -27,22 +27,22 @@ type stepFields struct {
 
 // Failed says how one of several things ended that the command was to do,
 // while it goes on: what Exit says, but as the event failed.
-func (r *Reporter) Failed(code int, err error, hint string, resumable bool) {
-	r.failed("", code, err, hint, resumable, func(time.Time) {})
+func (r *Reporter) Failed(err error, v Verdict) {
+	r.failed("", err, v, func(time.Time) {})
 }
 
 // Failed says how the transfer failed while the command goes on with another:
 // what Exit says, but as the event failed.
-func (t *Transfer) Failed(code int, err error, hint string, resumable bool) {
-	t.r.failed(t.id, code, err, hint, resumable, t.end)
+func (t *Transfer) Failed(err error, v Verdict) {
+	t.r.failed(t.id, err, v, t.end)
 }
 
-func (r *Reporter) failed(id string, code int, err error, hint string, resumable bool, before func(time.Time)) {
+func (r *Reporter) failed(id string, err error, v Verdict, before func(time.Time)) {
 	now := time.Now()
-	e := newEvent("failed", id, now, newExit(code, err, hint, resumable))
+	e := newEvent("failed", id, now, newExit(err, v))
 	r.post(func() {
 		before(now)
-		r.console.fail(err.Error(), hint)
+		r.console.fail(err.Error(), v.Hint)
 		r.view.show(e)
 	})
 }

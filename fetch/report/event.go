@@ -100,9 +100,16 @@ type exitFields struct {
 	Resumable bool   `json:"resumable"`
 }
 
+// Verdict is what an error means to the user and to scripts.
+type Verdict struct {
+	Code      int    // the exit code
+	Hint      string // what to do about it; may be empty
+	Resumable bool   // what was begun can be gone on with
+}
+
 // newExit says err in words; a nil err says nothing.
-func newExit(code int, err error, hint string, resumable bool) exitFields {
-	fields := exitFields{Code: code, Hint: hint, Resumable: resumable}
+func newExit(err error, v Verdict) exitFields {
+	fields := exitFields{Code: v.Code, Hint: v.Hint, Resumable: v.Resumable}
 	if err != nil {
 		fields.Error = err.Error()
 	}

@@ -260,8 +260,8 @@ func (r *Reporter) Event(name string, id verify.ID, fields any) {
 // Exit says how a command ended for which there is no Transfer: the JSON event
 // exit, which must be the last, and for people what Error says. A nil err is
 // success and says nothing to people.
-func (r *Reporter) Exit(code int, err error, hint string, resumable bool) {
-	fields := newExit(code, err, hint, resumable)
+func (r *Reporter) Exit(err error, v Verdict) {
+	fields := newExit(err, v)
 	e := newEvent("exit", "", time.Now(), fields)
 	r.post(func() { r.exited(e, fields) })
 }

@@ -27,12 +27,12 @@ func TestEventsAreThePromisedOnes(t *testing.T) {
 	stdout, _ = play(t, Options{JSON: true}, func(d *download) {
 		d.Start(1048576, 0, &d.Gauges)
 		d.Complete("/srv/debian.iso")
-		d.Transfer.Exit(0, nil, "", false)
+		d.Transfer.Exit(nil, Verdict{0, "", false})
 	})
 	golden(t, "already.jsonl", stdout)
 
 	stdout, _ = play(t, Options{JSON: true}, func(d *download) {
-		d.Reporter.Exit(6, errors.New("not a valid manifest"), "", false)
+		d.Reporter.Exit(errors.New("not a valid manifest"), Verdict{6, "", false})
 	})
 	golden(t, "unresolved.jsonl", stdout)
 }
@@ -131,7 +131,7 @@ func TestLinesOnAPipe(t *testing.T) {
 			d.Start(1048576/2, 1, &d.Gauges)
 			d.SourceChanged(mirror("a"), fetch.StateJoined, "")
 			d.bring(seconds, 16384)
-			d.Transfer.Exit(130, nil, "", true)
+			d.Transfer.Exit(nil, Verdict{130, "", true})
 		}
 	}
 	_, stderr := play(t, Options{}, fetchFor(9))
@@ -228,7 +228,7 @@ func TestReaderThatIsBehindStopsNobody(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		close(out.open)
-		transfer.Exit(4, errors.New("the deadline has passed"), "", true)
+		transfer.Exit(errors.New("the deadline has passed"), Verdict{4, "", true})
 		if err := r.Close(); err != nil {
 			t.Error(err)
 		}

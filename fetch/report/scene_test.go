@@ -129,7 +129,7 @@ func fetchWell(d *download) {
 	d.Connections.Store(0)
 	time.Sleep(123456 * time.Microsecond)
 	d.Complete("/srv/debian.iso")
-	d.Transfer.Exit(0, nil, "", false)
+	d.Transfer.Exit(nil, Verdict{0, "", false})
 }
 
 func fetchBadly(d *download) {
@@ -139,5 +139,5 @@ func fetchBadly(d *download) {
 	d.SourceChanged(mirror("a"), fetch.StateBanned, "sent wrong bytes for piece 3")
 	d.SourceChanged(mirror("b"), fetch.StateLeft, "404 <Not Found> & \x1b[31mgone")
 	d.bring(1, 0)
-	d.Transfer.Exit(3, errors.New("no source has the right content"), "try another mirror", true)
+	d.Transfer.Exit(errors.New("no source has the right content"), Verdict{3, "try another mirror", true})
 }

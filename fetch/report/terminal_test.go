@@ -113,7 +113,7 @@ func TestBarOfWhatBeganLast(t *testing.T) {
 		second := d.Reporter.Transfer(other)
 		second.Start(1048576/2, 1, new(fetch.Gauges))
 		d.shows(t, 80, `other.iso  50% [============>              ]  0.5/1.0 MiB  0 B/s  --  no source`)
-		second.Exit(130, nil, "", true)
+		second.Exit(nil, Verdict{130, "", true})
 		d.shows(t, 80, `debian.iso   0% [                          ]  0.0/1.0 MiB  0 B/s  --  no source`)
 	})
 }

@@ -104,9 +104,9 @@ func (t *Transfer) Complete(path string) {
 // Exit says how the transfer ended, as the last that is said about it: the
 // JSON event exit, and for people what Error says. A nil err is success and
 // says nothing to people.
-func (t *Transfer) Exit(code int, err error, hint string, resumable bool) {
+func (t *Transfer) Exit(err error, v Verdict) {
 	now := time.Now()
-	fields := newExit(code, err, hint, resumable)
+	fields := newExit(err, v)
 	e := t.event("exit", now, fields)
 	t.r.post(func() {
 		t.end(now)
