@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
+	"time"
 
 	"golang.org/x/term"
 
@@ -90,6 +92,10 @@ func Manual(ctx context.Context, page string, stdout *os.File) error {
 	return nil
 }
 
+// hookGrace is how long the user's command may take to clean up when it is
+// told to end: less than a signal leaves to us.
+const hookGrace = 2 * time.Second
+
 // Hook runs the user's shell command for content that is in place at path. What it
 // prints goes to stderr, for it must not mix with our results.
 func Hook(ctx context.Context, command, path string, id verify.ID, stderr *os.File) error {
@@ -107,7 +113,13 @@ func Hook(ctx context.Context, command, path string, id verify.ID, stderr *os.Fi
 	c := exec.CommandContext(ctx, shell[0], shell[1], command)
 	c.Env = append(os.Environ(), "SHOAL_PATH="+path, "SHOAL_ID="+id.String())
 	c.Stdout, c.Stderr = stderr, stderr
-	if err := c.Run(); err != nil {
+	c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) } // as the user's signal does to us
+	c.WaitDelay = hookGrace
+	err = c.Run()
+	switch {
+	case err != nil && ctx.Err() != nil: // no cause to be resumed: the content is in place
+		return fmt.Errorf("run --on-complete command: %s", context.Cause(ctx).Error())
+	case err != nil:
 		return fmt.Errorf("run --on-complete command: %w", err)
 	}
 	return nil
