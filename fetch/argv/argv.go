@@ -121,7 +121,7 @@ func newApp(got *Command, getenv func(string) string) *cli.App {
 	}
 	app := &cli.App{
 		Name:                      "shoal",
-		Usage:                     "download large files fast and verified, from mirrors",
+		Usage:                     "download large files fast and verified, from mirrors and peers",
 		Commands:                  verbs(got, getenv),
 		HideHelp:                  true,
 		HideVersion:               true,
