@@ -30,7 +30,7 @@ const (
 // lendRare gives a peer free pieces that it has: the rarest among our
 // neighbours first, ties at random.
 func (l *ledger) lendRare(p *party, now time.Duration) *claim {
-	pieces := l.candidates(func(i uint) bool { return p.have.Test(i) })
+	pieces := l.candidates(p.have.Difference(l.taken), nil)
 	if len(pieces) == 0 {
 		return nil
 	}
@@ -54,15 +54,15 @@ func (l *ledger) busy(p *party) bool {
 // rather than to a neighbour who lacks them as well. Those that fall to one who
 // is getting others from a mirror wait for him a while.
 func (l *ledger) lendUnwanted(p *party, now time.Duration) *claim {
-	theirs := bitset.New(uint(l.pieces))
+	covered := l.taken.Clone()
 	for q := range l.neighbours() {
 		if !q.mute(now) {
-			theirs.InPlaceUnion(q.have)
+			covered.InPlaceUnion(q.have)
 		}
-		theirs.InPlaceUnion(q.fetching)
+		covered.InPlaceUnion(q.fetching)
 	}
-	unwanted := func(i uint) bool { return !theirs.Test(i) }
-	pieces := l.candidates(func(i uint) bool { return unwanted(i) && !l.fallsToOther(int(i)) })
+	unwanted := covered.Complement()
+	pieces := l.candidates(unwanted, l.fallsToOther)
 	if len(pieces) == 0 {
 		if p.heldBack == 0 {
 			p.heldBack = now
@@ -70,7 +70,7 @@ func (l *ledger) lendUnwanted(p *party, now time.Duration) *claim {
 		if now-p.heldBack < holdBack {
 			return nil
 		}
-		pieces = l.candidates(unwanted)
+		pieces = l.candidates(unwanted, nil)
 	}
 	if len(pieces) == 0 {
 		return nil
@@ -111,37 +111,39 @@ func (l *ledger) accompanied() bool {
 
 // lendBest gives p the pieces of lowest cost within its budget, but one at least.
 func (l *ledger) lendBest(p *party, pieces []int, cost func(piece int) int, now time.Duration) *claim {
-	costs := make(map[int]int, len(pieces))
-	for _, i := range pieces {
-		costs[i] = cost(i)
+	type weighed struct{ piece, cost int }
+	all := make([]weighed, len(pieces))
+	for k, i := range pieces {
+		all[k] = weighed{i, cost(i)}
 	}
-	slices.SortStableFunc(pieces, func(a, b int) int { return cmp.Compare(costs[a], costs[b]) })
-	budget, n, bytes := l.budget(p), 1, l.size(pieces[0])
-	for n < len(pieces) && bytes+l.size(pieces[n]) <= budget {
-		bytes += l.size(pieces[n])
-		n++
+	slices.SortStableFunc(all, func(a, b weighed) int { return cmp.Compare(a.cost, b.cost) })
+	budget := l.budget(p)
+	pieces, p.given = nil, 0
+	for _, w := range all {
+		if n := p.given + l.size(w.piece); len(pieces) == 0 || n <= budget {
+			pieces, p.given = append(pieces, w.piece), n
+			continue
+		}
+		break
 	}
-	p.given = bytes
-	pieces = pieces[:n]
 	if p.have == nil {
 		slices.Sort(pieces) // the longer the runs, the fewer the requests
 	}
-	return l.claim(p, slices.Clone(pieces), now)
+	return l.claim(p, pieces, now)
 }
 
-// candidates is the free pieces that pass, in random order; of very many, those
-// behind a random one.
-func (l *ledger) candidates(pass func(i uint) bool) []int {
+// candidates is the pieces of a set of free ones, without those to skip, in
+// random order; of very many, those behind a random one.
+func (l *ledger) candidates(free *bitset.BitSet, skip func(piece int) bool) []int {
 	var found []int
-	start := uint(rand.IntN(l.pieces))
 	seek := func(from, to uint) {
-		for i, ok := l.taken.NextClear(from); ok && i < to && len(found) < mostWeighed; i, ok = l.taken.NextClear(i + 1) {
-			if pass(i) {
+		for i, ok := free.NextSet(from); ok && i < to && len(found) < mostWeighed; i, ok = free.NextSet(i + 1) {
+			if skip == nil || !skip(int(i)) {
 				found = append(found, int(i))
 			}
 		}
 	}
-	end := uint(l.horizon)
+	start, end := uint(rand.IntN(l.pieces)), uint(l.horizon)
 	seek(start, end)
 	seek(0, min(start, end))
 	rand.Shuffle(len(found), func(i, j int) { found[i], found[j] = found[j], found[i] })
