@@ -153,7 +153,9 @@ func (s *session) do(ctx context.Context, cmd argv.Command) error {
 	case *argv.Status:
 		return s.report.Watch(ctx, s.stdout, o.Watch, func() ([]control.Process, error) { return s.others().Only(ctx, o.Target) })
 	case *argv.Order:
-		return s.order(ctx, o)
+		told, err := s.others().Obey(ctx, o)
+		s.report.Obeyed(o, told)
+		return err
 	case *argv.Doctor:
 		return s.doctor(ctx, o)
 	case *argv.Demo:
@@ -703,15 +705,6 @@ func (s *session) create(ctx context.Context, o *argv.Create) error {
 // others are the running transfers of this user.
 func (s *session) others() *control.Client {
 	return &control.Client{Folders: control.Folders(s.getenv), Verbose: s.report.Verbosef}
-}
-
-// order has running transfers do something.
-func (s *session) order(ctx context.Context, o *argv.Order) error {
-	told, err := s.others().Obey(ctx, o)
-	for _, t := range told {
-		s.report.Obeyed(o, t)
-	}
-	return err
 }
 
 // linger is how long a download waits for peers when there is no source at all.

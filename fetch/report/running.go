@@ -275,8 +275,14 @@ func limitLines(limits []control.Limit) (lines []string) {
 	return lines
 }
 
-// Obeyed answers with what a running transfer was told.
-func (r *Reporter) Obeyed(o *argv.Order, t control.Target) {
+// Obeyed answers with what running transfers were told.
+func (r *Reporter) Obeyed(o *argv.Order, told []control.Target) {
+	for _, t := range told {
+		r.obeyed(o, t)
+	}
+}
+
+func (r *Reporter) obeyed(o *argv.Order, t control.Target) {
 	did := map[string]string{"stop": "stopped", "pause": "paused", "continue": "continued"}[o.Verb]
 	var settings []string
 	for _, s := range o.Settings {
