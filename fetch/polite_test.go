@@ -196,3 +196,20 @@ func TestManners(t *testing.T) {
 		}
 	}
 }
+
+// TestIdlePeerTakesOverFromCrawler, but not as long as that could be a busy peer.
+func TestIdlePeerTakesOverFromCrawler(t *testing.T) {
+	b := newBoard(t, 2)
+	b.crowd("..")
+	p, q := b.addPeer("A", "..", "#."), b.addPeer("B", "..", "##")
+	slow := b.ask(p)
+	b.run(time.Second, map[*claim]float64{slow: 1, b.ask(q): testPiece})
+	b.looks("A#")
+	b.run(crawlAfter-time.Second-tick, map[*claim]float64{slow: 10})
+	if c := b.next(q, b.now); c != nil {
+		t.Fatalf("it was taken over too soon: %s", b)
+	}
+	b.run(2*tick, map[*claim]float64{slow: 10})
+	b.ask(q)
+	b.looks("a#")
+}

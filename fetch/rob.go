@@ -5,6 +5,10 @@ import (
 	"time"
 )
 
+// crawlAfter is how long a peer is given before a little does not count as
+// bringing something.
+const crawlAfter = 10 * time.Second
+
 // rob lets an idle source take the tail of the claim that would end last, in
 // such a measure that both end together, if that ends it at least twice sooner
 // or saves a noticeable time. When nothing is left of that claim but the piece
@@ -75,7 +79,7 @@ func (c *claim) cut(pieces []int, bytes int64) {
 func (l *ledger) mayRob(p *party, pace float64, c *claim, now time.Duration) bool {
 	hangs := func(c *claim) bool {
 		if c.by.have != nil {
-			return c.silence(now) > max(silentTurn, 2*c.by.longest)
+			return c.silence(now) > max(silentTurn, 2*c.by.longest) || l.crawls(c, now)
 		}
 		return l.speed(c, now) < pace/4
 	}
@@ -96,6 +100,13 @@ func (l *ledger) mayRob(p *party, pace float64, c *claim, now time.Duration) boo
 		}
 	}
 	return true
+}
+
+// crawls tells whether a peer's claim would take thrice the time again that it was
+// given already. Over so long, turns that the peer serves others in are no excuse,
+// nor is a byte now and then.
+func (l *ledger) crawls(c *claim, now time.Duration) bool {
+	return now-c.began >= crawlAfter && l.rest(c) > 3*c.received
 }
 
 // last finds the claim that would end last, and in how many seconds.

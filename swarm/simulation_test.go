@@ -170,3 +170,19 @@ func TestPeersThatAreOfNoUse(t *testing.T) {
 		})
 	}
 }
+
+// TestCrawler has everything, and sends a little all the time: the piece that it
+// was asked for is not to be waited for while somebody else has nothing to do.
+func TestCrawler(t *testing.T) {
+	c := publish(t, 8<<20, 1<<20)
+	synctest.Test(t, func(t *testing.T) {
+		s := simulate(t, c, 1)
+		n := s.join(crowdLine, swarm.Options{Share: true}, nil)
+		s.join(crowdLine, swarm.Options{Share: true}, c.all())
+		s.join(crowdLine, swarm.Options{Share: true, LimitUp: rate.NewLimiter(4<<10, 4<<10)}, c.all())
+		s.together(nil, n)
+		if n.took > 20*time.Second {
+			t.Errorf("it took %v", n.took)
+		}
+	})
+}
