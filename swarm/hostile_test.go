@@ -188,9 +188,9 @@ func TestHostileCrowd(t *testing.T) {
 		slow  bool
 	}{
 		{"some", mixed{honest: 8, slow: 1, silent: 1, vanishing: 1, lying: 1, rejecting: 1, greedy: 1}, 5, false},
-		{"all", mixed{honest: 16, slow: 3, silent: 3, vanishing: 3, lying: 3, rejecting: 3, greedy: 3}, 5, true},
-		{"slow", mixed{honest: 16, slow: 8}, 5, true},
-		{"silent", mixed{honest: 16, silent: 8}, 4.5, true},
+		{"all", mixed{honest: 16, slow: 3, silent: 3, vanishing: 3, lying: 3, rejecting: 3, greedy: 3}, 7, true},
+		{"slow", mixed{honest: 16, slow: 8}, 7.5, true},
+		{"silent", mixed{honest: 16, silent: 8}, 8, true},
 		{"vanishing", mixed{honest: 16, vanishing: 8}, 5.5, true},
 		{"lying", mixed{honest: 16, lying: 8}, 3.5, true},
 		{"rejecting", mixed{honest: 16, rejecting: 8}, 4.5, true},
