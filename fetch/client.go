@@ -37,6 +37,7 @@ type ClientOptions struct {
 	CACert    string                           // PEM file of the authorities to trust instead of the system's
 	Cert, Key string                           // PEM files of a client certificate, for trusted origins only; Key may be in Cert
 	Insecure  bool                             // accept any certificate
+	Meant     bool                             // credentials were given for this run: see [Client.Mirrors]
 	Timeout   time.Duration                    // a server silent for this long has failed; 15 s if 0
 	Limit     *rate.Limiter                    // bytes of all bodies together; nil for none: see [NewLimit]
 	Verbose   func(format string, args ...any) // is told of each host contacted, by any goroutine
@@ -64,8 +65,8 @@ type ClientOptions struct {
 //     host that only the default entry covers, only when the user himself named
 //     the origin;
 //   - custom headers and the client certificate go only to the origins that
-//     the user named, see [Client.Trust]. A manifest can therefore not list a
-//     mirror in order to be sent the user's token.
+//     the user named, see [Client.Trust]. What he has set once for all runs no
+//     manifest can therefore list a mirror in order to be sent.
 type Client struct {
 	options ClientOptions
 	header  http.Header

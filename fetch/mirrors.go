@@ -15,6 +15,9 @@ import (
 // each URL counts once. Relative ones are resolved against the URL that the
 // manifest came from, and left out if it came from none. There is an error for
 // each mirror that cannot be used.
+//
+// Who hands over a manifest himself, which came from no URL, names its mirrors by
+// that: credentials that were meant for this run go to them.
 func (c *Client) Mirrors(m *verify.Manifest, from string, named []string) ([]Source, []error) {
 	var sources []Source
 	var unusable []error
@@ -25,6 +28,9 @@ func (c *Client) Mirrors(m *verify.Manifest, from string, named []string) ([]Sou
 			continue
 		}
 		sources = append(sources, mirror)
+	}
+	if c.options.Meant && webURL(from) == nil {
+		named = append(mirrorURLs(m, from), named...)
 	}
 	for _, u := range named {
 		c.Trust(u)
@@ -43,13 +49,18 @@ func (c *Client) MirrorURLs(m *verify.Manifest, from string, named []string) (ur
 	return urls
 }
 
+// webURL is where a manifest came from; nil if from no server.
+func webURL(from string) *url.URL {
+	u, err := url.Parse(from)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") {
+		return nil
+	}
+	return u
+}
+
 // mirrorURLs returns the absolute URLs of m's mirrors in order of preference.
 func mirrorURLs(m *verify.Manifest, from string) []string {
-	base, err := url.Parse(from)
-	if err != nil || (base.Scheme != "http" && base.Scheme != "https") {
-		base = nil
-	}
-	mirrors := absolute(m.Mirrors, base)
+	mirrors := absolute(m.Mirrors, webURL(from))
 	rank := func(m verify.Mirror) int {
 		if m.Priority == 0 {
 			return math.MaxInt // not said

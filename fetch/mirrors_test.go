@@ -35,4 +35,13 @@ func TestMirrors(t *testing.T) {
 	if !c.trusts(user) || c.trusts(listed) {
 		t.Errorf("trusted are %v, not just the mirrors that the user named", c.trusted)
 	}
+	if c, err = NewClient(ClientOptions{Meant: true}); err != nil {
+		t.Fatal(err)
+	}
+	for _, from := range []string{"http://h/d/m.shoal", "m.shoal"} {
+		c.Mirrors(m, from, nil)
+		if got := c.trusts(&url.URL{Scheme: "https", Host: "b"}); got != (from == "m.shoal") {
+			t.Errorf("from %s, a mirror that it lists is trusted: %v", from, got)
+		}
+	}
 }

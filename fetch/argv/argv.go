@@ -57,6 +57,9 @@ func Parse(in Input) (Command, error) {
 	if o, ok := got.(interface{ keep(Origins) }); ok {
 		o.keep(origins)
 	}
+	if o, ok := got.(interface{ meant(Origins) }); ok {
+		o.meant(origins)
+	}
 	return got, nil
 }
 

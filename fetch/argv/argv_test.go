@@ -450,6 +450,38 @@ func TestOrigins(t *testing.T) {
 	}
 }
 
+// TestMeant lets credentials go to the mirrors of a manifest at hand only when all
+// of them are on the line.
+func TestMeant(t *testing.T) {
+	for line, want := range map[string]bool{
+		"":                             false,
+		"--header X:1":                 true,
+		"--cert c.pem":                 true,
+		"--netrc":                      true,
+		"SHOAL_HEADER=X:1":             false,
+		"SHOAL_HEADER=X:1 --cert c":    false,
+		"--header X:1 SHOAL_NETRC=yes": false,
+		"--timeout 1s":                 false,
+	} {
+		env := map[string]string{}
+		args := []string{"fetch", "m.shoal"}
+		for _, word := range strings.Fields(line) {
+			if name, value, ok := strings.Cut(word, "="); ok {
+				env[name] = strings.Replace(value, "yes", "true", 1)
+				continue
+			}
+			args = append(args, word)
+		}
+		got, err := Parse(Input{Args: args, Getenv: func(key string) string { return env[key] }})
+		if err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		if got := got.(*Fetch).Meant; got != want {
+			t.Errorf("%q: %v", line, got)
+		}
+	}
+}
+
 func TestLayerErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		"quiet = true\nlimt-down = 3":   "config.toml:2: limt-down: no such setting",

@@ -31,3 +31,17 @@ type Origins map[string]Origin
 
 // keep makes the origins part of the options of a verb that takes part in swarms.
 func (s *Swarm) keep(o Origins) { s.Origins = o }
+
+// meant tells whether the credentials are on the line, and none comes from where it
+// was set for other runs, too.
+func (h *HTTP) meant(o Origins) {
+	for _, name := range []string{"header", "cert", "netrc"} {
+		switch o[name].From {
+		case FromFlag:
+			h.Meant = true
+		case FromVariable, FromFile:
+			h.Meant = false
+			return
+		}
+	}
+}
