@@ -16,7 +16,8 @@ const (
 	stuckFor    = 5 * time.Second // and how long it may stop it
 	patientFor  = 30 * time.Second
 	crowdLease  = time.Second            // what a lease is worth in a crowd, where what is rare changes fast
-	spareTurn   = 250 * time.Millisecond // of work that a peer in a crowd is given beyond its lease
+	spareTurn   = 250 * time.Millisecond // of work that a peer in a crowd is given ahead of need
+	spareBytes  = 256 << 10              // and what he may send in one turn, lest we use less than ours
 	mostWeighed = 1024                   // pieces weighed against one another for one lease
 
 	// holdBack is how long a piece is left to the neighbour to whom it falls,
@@ -46,7 +47,7 @@ func (l *ledger) busy(p *party) bool {
 			rest += float64(l.rest(c))
 		}
 	}
-	return rest > p.each.rate()*float64(p.open)*spareTurn.Seconds()
+	return rest >= max(spareBytes, p.each.rate()*float64(p.open)*spareTurn.Seconds())
 }
 
 // lendUnwanted gives a mirror free pieces that no neighbour has or is getting
