@@ -1,6 +1,9 @@
 package fetch
 
-import "context"
+import (
+	"context"
+	"sync"
+)
 
 const (
 	poolBytes    = 24 << 20 // memory for pieces under way
@@ -10,10 +13,15 @@ const (
 )
 
 // pool lends memory for pieces. It holds a fixed number of buffers, made on
-// first use, so memory does not depend on the size of the content.
+// first use, so memory does not depend on the size of the content. The one that
+// came back last is lent first, so that as few are made, and stay in the
+// processor's cache, as are in use at once.
 type pool struct {
 	size int64
-	free chan []byte // nil stands for a buffer not made yet
+	free chan struct{} // one for each buffer that may be lent
+
+	mu   sync.Mutex
+	made [][]byte // those of them that have been made
 }
 
 // newPool makes a pool for pieces of size bytes, to be brought by so many
@@ -21,9 +29,9 @@ type pool struct {
 func newPool(size int64, sources, window int) *pool {
 	n := max(int(poolBytes/size), min(sources+2, int(poolMost/size)))
 	n = max(fewestPooled, min(n, window+racing))
-	p := &pool{size: size, free: make(chan []byte, n)}
+	p := &pool{size: size, free: make(chan struct{}, n)}
 	for range n {
-		p.free <- nil
+		p.free <- struct{}{}
 	}
 	return p
 }
@@ -34,17 +42,31 @@ func (p *pool) leases() int { return max(cap(p.free)/2, min(cap(p.free)-1, 5)) }
 
 func (p *pool) get(ctx context.Context, n int) ([]byte, error) {
 	select {
-	case b := <-p.free:
-		if b == nil {
-			b = make([]byte, p.size)
-		}
-		return b[:n], nil
+	case <-p.free:
+		return p.take()[:n], nil
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
 }
 
-func (p *pool) put(b []byte) { p.free <- b[:cap(b)] }
+func (p *pool) take() []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	last := len(p.made) - 1
+	if last < 0 {
+		return make([]byte, p.size)
+	}
+	b := p.made[last]
+	p.made = p.made[:last]
+	return b
+}
+
+func (p *pool) put(b []byte) {
+	p.mu.Lock()
+	p.made = append(p.made, b[:cap(b)])
+	p.mu.Unlock()
+	p.free <- struct{}{}
+}
 
 // borrowed keeps account of the buffers one lease holds, so that what its
 // source does not hand on comes back when the lease ends. It is used by one
