@@ -69,7 +69,7 @@ func TestValues(t *testing.T) {
 	want := Fetch{
 		Look: Look{Color: "auto"},
 		HTTP: HTTP{
-			ClientOptions: fetch.ClientOptions{Headers: []string{"A: -1, 2", "-B:=x"}, Timeout: 90 * time.Second},
+			ClientOptions: fetch.ClientOptions{Headers: []string{"A: -1, 2", "-B:=x"}, Meant: true, Timeout: 90 * time.Second},
 			Mirrors:       []string{"https://a/", "http://b/f?x=1,2"}, LimitDown: 3 << 19, Connections: 4, Retries: 5, Deadline: 90 * time.Minute,
 		},
 		Swarm: Swarm{
