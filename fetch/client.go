@@ -61,12 +61,13 @@ type ClientOptions struct {
 //
 //   - the user and password in a URL go to that URL's origin;
 //   - those of netrc go to the host they are listed for, when it is asked by
-//     the URL that the user or the manifest gave; over plain http, and to a
-//     host that only the default entry covers, only when the user himself named
-//     the origin;
+//     the URL that the user or the manifest gave; to a mirror that only the
+//     manifest names not over plain http, and those of the default entry only
+//     to an origin that the user himself named;
 //   - custom headers and the client certificate go only to the origins that
-//     the user named, see [Client.Trust]. What he has set once for all runs no
-//     manifest can therefore list a mirror in order to be sent.
+//     the user named, see [Client.Trust], and, if they are meant for this run,
+//     to the mirrors of a manifest file of his, see [Client.Mirrors]. No
+//     manifest can list a mirror in order to be sent what is set for all runs.
 type Client struct {
 	options ClientOptions
 	header  http.Header
@@ -77,9 +78,9 @@ type Client struct {
 
 	mu         sync.Mutex // guards what follows
 	transports map[route]*http.Transport
-	trusted    map[string]bool // origins
-	http2      map[string]bool // origins that refuse HTTP/1.1
-	named      map[string]bool // hosts that Verbose was told of
+	trusted    map[string]standing // origins
+	http2      map[string]bool     // origins that refuse HTTP/1.1
+	named      map[string]bool     // hosts that Verbose was told of
 	clocks     map[string]time.Duration
 }
 
@@ -108,7 +109,7 @@ func NewClient(o ClientOptions) (*Client, error) {
 	c := &Client{
 		options:    o,
 		transports: map[route]*http.Transport{},
-		trusted:    map[string]bool{},
+		trusted:    map[string]standing{},
 		http2:      map[string]bool{},
 		named:      map[string]bool{},
 		clocks:     map[string]time.Duration{},
@@ -134,13 +135,24 @@ func NewClient(o ClientOptions) (*Client, error) {
 // Trust lets the custom headers and the client certificate go to the origin of
 // a URL, because the user named it. [Client.Manifest] does so for the URL it
 // is given. What is not an HTTP URL is ignored.
-func (c *Client) Trust(rawURL string) {
+func (c *Client) Trust(rawURL string) { c.raise(rawURL, named) }
+
+func (c *Client) raise(rawURL string, to standing) {
 	if u, err := parseURL(rawURL); err == nil {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.trusted[origin(u)] = true
+		c.trusted[origin(u)] = max(c.trusted[origin(u)], to)
 	}
 }
+
+// standing is what makes an origin one that may see credentials.
+type standing int
+
+const (
+	stranger standing = iota // nothing: a manifest lists it
+	handed                   // a manifest file of the user's lists it, and they were meant for this run
+	named                    // the user named it
+)
 
 // Limit is the limiter of what all connections receive together, to be shared
 // with other sources; nil if there is none.
@@ -155,7 +167,7 @@ func (c *Client) Close() {
 	}
 }
 
-func (c *Client) trusts(u *url.URL) bool {
+func (c *Client) trusts(u *url.URL) standing {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.trusted[origin(u)]
@@ -164,8 +176,9 @@ func (c *Client) trusts(u *url.URL) bool {
 // withholds tells whether the user gave credentials that a URL's server would
 // have been shown, had he named it himself.
 func (c *Client) withholds(u *url.URL) bool {
-	listed := c.netrc.find(u, true) != nil && c.netrc.find(u, false) == nil
-	return !c.trusts(u) && (listed || len(c.header) > 0 || len(c.certs) > 0)
+	t := c.trusts(u)
+	login := c.netrc.find(u, named) != nil && c.netrc.find(u, t) == nil
+	return login || t == stranger && (len(c.header) > 0 || len(c.certs) > 0)
 }
 
 // transport returns the connections of one kind.

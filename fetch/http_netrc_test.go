@@ -31,7 +31,7 @@ machine
 		"nobody":        {},
 	}
 	for host, want := range tests {
-		if got := n.find(&url.URL{Scheme: "http", Host: host}, true); got == nil && want != (login{}) || got != nil && *got != want {
+		if got := n.find(&url.URL{Scheme: "http", Host: host}, named); got == nil && want != (login{}) || got != nil && *got != want {
 			t.Errorf("%s: got %v, wanted %v", host, got, want)
 		}
 	}
@@ -41,28 +41,30 @@ func TestFindInNetrc(t *testing.T) {
 	n := parseNetrc("default login anonymous password me@ machine known.example login x password y")
 	for _, test := range []struct {
 		url   string
-		named bool
+		trust standing
 		want  string
 	}{
-		{"http://known.example/", true, "x"},
-		{"https://known.example/", true, "x"},
-		{"http://known.example/", false, ""},
-		{"https://known.example:8443/", false, "x"},
-		{"http://other.example/", true, "anonymous"},
-		{"https://other.example/", false, ""},
+		{"http://known.example/", named, "x"},
+		{"https://known.example/", named, "x"},
+		{"http://known.example/", handed, "x"},
+		{"http://known.example/", stranger, ""},
+		{"https://known.example:8443/", stranger, "x"},
+		{"http://other.example/", named, "anonymous"},
+		{"http://other.example/", handed, ""},
+		{"https://other.example/", stranger, ""},
 	} {
 		u, err := parseURL(test.url)
 		if err != nil {
 			t.Fatal(err)
 		}
 		got := ""
-		if l := n.find(u, test.named); l != nil {
+		if l := n.find(u, test.trust); l != nil {
 			got = l.user
 		}
 		if got != test.want {
-			t.Errorf("%s, named by the user: %v: got %q, wanted %q", test.url, test.named, got, test.want)
+			t.Errorf("%s, trust %v: got %q, wanted %q", test.url, test.trust, got, test.want)
 		}
-		if netrc(nil).find(u, test.named) != nil {
+		if netrc(nil).find(u, test.trust) != nil {
 			t.Error("an empty netrc has a log-in")
 		}
 	}

@@ -16,12 +16,12 @@ import (
 // manifest came from, and left out if it came from none. There is an error for
 // each mirror that cannot be used.
 //
-// Who hands over a manifest himself, which came from no URL, names its mirrors by
-// that: credentials that were meant for this run go to them.
-func (c *Client) Mirrors(m *verify.Manifest, from string, named []string) ([]Source, []error) {
+// To those that a manifest file of the user's lists go the credentials that were
+// meant for this run.
+func (c *Client) Mirrors(m *verify.Manifest, from string, more []string) ([]Source, []error) {
 	var sources []Source
 	var unusable []error
-	for _, u := range c.MirrorURLs(m, from, named) {
+	for _, u := range c.MirrorURLs(m, from, more) {
 		mirror, err := NewMirror(c, m, u)
 		if err != nil {
 			unusable = append(unusable, err)
@@ -29,10 +29,12 @@ func (c *Client) Mirrors(m *verify.Manifest, from string, named []string) ([]Sou
 		}
 		sources = append(sources, mirror)
 	}
-	if c.options.Meant && webURL(from) == nil {
-		named = append(mirrorURLs(m, from), named...)
+	if c.options.Meant && from != "-" && webURL(from) == nil {
+		for _, u := range mirrorURLs(m, from) {
+			c.raise(u, handed)
+		}
 	}
-	for _, u := range named {
+	for _, u := range more {
 		c.Trust(u)
 	}
 	return sources, unusable
@@ -40,8 +42,8 @@ func (c *Client) Mirrors(m *verify.Manifest, from string, named []string) ([]Sou
 
 // MirrorURLs is what Mirrors makes sources of, each URL once, as it is: it may
 // hold credentials.
-func (c *Client) MirrorURLs(m *verify.Manifest, from string, named []string) (urls []string) {
-	for _, u := range append(mirrorURLs(m, from), named...) {
+func (c *Client) MirrorURLs(m *verify.Manifest, from string, more []string) (urls []string) {
+	for _, u := range append(mirrorURLs(m, from), more...) {
 		if !slices.Contains(urls, u) {
 			urls = append(urls, u)
 		}

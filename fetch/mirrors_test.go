@@ -31,17 +31,17 @@ func TestMirrors(t *testing.T) {
 			t.Errorf("from %s: got %q and %v, want %q", from, got, unusable, want)
 		}
 	}
-	user, listed := &url.URL{Scheme: "http", Host: "user"}, &url.URL{Scheme: "http", Host: "h"}
-	if !c.trusts(user) || c.trusts(listed) {
+	user, other := &url.URL{Scheme: "http", Host: "user"}, &url.URL{Scheme: "http", Host: "h"}
+	if c.trusts(user) != named || c.trusts(other) != stranger {
 		t.Errorf("trusted are %v, not just the mirrors that the user named", c.trusted)
 	}
 	if c, err = NewClient(ClientOptions{Meant: true}); err != nil {
 		t.Fatal(err)
 	}
-	for _, from := range []string{"http://h/d/m.shoal", "m.shoal"} {
+	for _, from := range []string{"http://h/d/m.shoal", "-", "m.shoal"} {
 		c.Mirrors(m, from, nil)
-		if got := c.trusts(&url.URL{Scheme: "https", Host: "b"}); got != (from == "m.shoal") {
-			t.Errorf("from %s, a mirror that it lists is trusted: %v", from, got)
+		if got := c.trusts(&url.URL{Scheme: "https", Host: "b"}) == handed; got != (from == "m.shoal") {
+			t.Errorf("from %s, a mirror that it lists is shown what is meant for it: %v", from, got)
 		}
 	}
 }

@@ -14,15 +14,14 @@ type netrc map[string]*login
 
 type login struct{ user, password string }
 
-// find looks up the log-in for a URL, or returns nil. Where the user did not
-// name the URL's origin himself, the default is for nobody, and the others are
-// not for plain http. A nil netrc has none.
-func (n netrc) find(u *url.URL, named bool) *login {
-	if !named && u.Scheme != "https" {
+// find looks up the log-in for a URL, or returns nil. Only who is named is shown
+// the default, and a stranger nothing over plain http. A nil netrc has none.
+func (n netrc) find(u *url.URL, t standing) *login {
+	if t == stranger && u.Scheme != "https" {
 		return nil
 	}
 	l := n[strings.ToLower(u.Hostname())]
-	if l == nil && named {
+	if l == nil && t == named {
 		l = n[""]
 	}
 	if l == nil || *l == (login{}) {

@@ -133,15 +133,15 @@ func (c *Client) dress(req *http.Request, start *url.URL, r *route) {
 	if origin(req.URL) != origin(start) {
 		return
 	}
-	trusted := c.trusts(start)
-	if l := c.netrc.find(start, trusted); l != nil {
+	t := c.trusts(start)
+	if l := c.netrc.find(start, t); l != nil {
 		req.SetBasicAuth(l.user, l.password)
 	}
 	if start.User != nil {
 		password, _ := start.User.Password()
 		req.SetBasicAuth(start.User.Username(), password)
 	}
-	if !trusted {
+	if t == stranger {
 		return
 	}
 	r.cert = len(c.certs) > 0

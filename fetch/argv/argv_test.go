@@ -461,13 +461,14 @@ func TestMeant(t *testing.T) {
 		"SHOAL_HEADER=X:1":             false,
 		"SHOAL_HEADER=X:1 --cert c":    false,
 		"--header X:1 SHOAL_NETRC=yes": false,
+		"--header X:1 SHOAL_NETRC=no":  true,
 		"--timeout 1s":                 false,
 	} {
 		env := map[string]string{}
 		args := []string{"fetch", "m.shoal"}
 		for _, word := range strings.Fields(line) {
 			if name, value, ok := strings.Cut(word, "="); ok {
-				env[name] = strings.Replace(value, "yes", "true", 1)
+				env[name] = strings.NewReplacer("yes", "true", "no", "false").Replace(value)
 				continue
 			}
 			args = append(args, word)

@@ -32,16 +32,14 @@ type Origins map[string]Origin
 // keep makes the origins part of the options of a verb that takes part in swarms.
 func (s *Swarm) keep(o Origins) { s.Origins = o }
 
-// meant tells whether the credentials are on the line, and none comes from where it
-// was set for other runs, too.
+// meant tells whether there are credentials, all of them on the line: what comes
+// from elsewhere was set for other runs, too.
 func (h *HTTP) meant(o Origins) {
-	for _, name := range []string{"header", "cert", "netrc"} {
-		switch o[name].From {
-		case FromFlag:
-			h.Meant = true
-		case FromVariable, FromFile:
-			h.Meant = false
+	given := map[string]bool{"header": len(h.Headers) > 0, "cert": h.Cert != "", "netrc": h.Netrc}
+	for name, given := range given {
+		if given && o[name].From != FromFlag {
 			return
 		}
 	}
+	h.Meant = given["header"] || given["cert"] || given["netrc"]
 }
