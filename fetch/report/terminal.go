@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/term"
@@ -113,9 +112,17 @@ func Hook(ctx context.Context, command, path string, id verify.ID, stderr *os.Fi
 	c := exec.CommandContext(ctx, shell[0], shell[1], command)
 	c.Env = append(os.Environ(), "SHOAL_PATH="+path, "SHOAL_ID="+id.String())
 	c.Stdout, c.Stderr = stderr, stderr
-	c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) } // as the user's signal does to us
+	var told time.Time
+	group(c)
+	c.Cancel = func() error { // as the user's signal does to us
+		told = time.Now()
+		return terminate(c)
+	}
 	c.WaitDelay = hookGrace
 	err = c.Run()
+	if !told.IsZero() {
+		endGroup(c, told.Add(hookGrace))
+	}
 	switch {
 	case err != nil && ctx.Err() != nil: // no cause to be resumed: the content is in place
 		return fmt.Errorf("run --on-complete command: %s", context.Cause(ctx).Error())
