@@ -213,3 +213,27 @@ func TestIdlePeerTakesOverFromCrawler(t *testing.T) {
 	b.ask(q)
 	b.looks("a#")
 }
+
+// TestCrawlerDoesNotRobItself: it would be asked for the same bytes twice.
+func TestCrawlerDoesNotRobItself(t *testing.T) {
+	b := newBoard(t, 5)
+	b.crowd(".....")
+	p := b.addPeer("A", ".....", "#####")
+	b.run(time.Second, map[*claim]float64{b.ask(p): testPiece})
+	c := b.lendAll(p)
+	b.run(crawlAfter+2*tick, map[*claim]float64{c: testPiece / 100})
+	if d := b.next(p, b.now); d != nil {
+		t.Errorf("it was asked for a part of its own claim: %s", b)
+	}
+}
+
+// lendAll gives p all free pieces.
+func (b *board) lendAll(p *party) *claim {
+	var free []int
+	for i := range b.pieces {
+		if !b.taken.Test(uint(i)) {
+			free = append(free, i)
+		}
+	}
+	return b.claim(p, free, b.now)
+}

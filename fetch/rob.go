@@ -84,7 +84,7 @@ func (l *ledger) mayRob(p *party, pace float64, c *claim, now time.Duration) boo
 		return l.speed(c, now) < pace/4
 	}
 	switch {
-	case len(c.rest) == 0:
+	case len(c.rest) == 0, c.by == p && p.have != nil:
 		return false
 	case p.have == nil && c.by.have != nil && l.spared() && !c.by.mute(now):
 		return false
@@ -103,8 +103,8 @@ func (l *ledger) mayRob(p *party, pace float64, c *claim, now time.Duration) boo
 }
 
 // crawls tells whether a peer's claim would take thrice the time again that it was
-// given already. Over so long, turns that the peer serves others in are no excuse,
-// nor is a byte now and then.
+// given already, also because it waits behind another of his. Over so long, turns
+// that the peer serves others in are no excuse, nor is a byte now and then.
 func (l *ledger) crawls(c *claim, now time.Duration) bool {
 	return now-c.began >= crawlAfter && l.rest(c) > 3*c.received
 }
