@@ -22,6 +22,8 @@ const (
 	acceptPause = 50 * time.Millisecond // when the system can give no connection
 )
 
+var errMadeRoom = errors.New("it had to make room for others")
+
 // accept takes connections from l until ctx ends.
 func (n *Node) accept(ctx context.Context, l net.Listener) {
 	var running sync.WaitGroup
@@ -59,7 +61,9 @@ func (n *Node) welcome(ctx context.Context, nc net.Conn, addr netip.AddrPort, pl
 	stop := context.AfterFunc(ctx, func() { _ = nc.Close() })
 	st := newStream(n.quiet(nc), n.options.LimitDown)
 	conn, err := n.endpoint.Accept(st, n.contents())
-	n.gate.leave(place)
+	if !n.gate.leave(place) && err == nil {
+		err = errMadeRoom
+	}
 	if err != nil {
 		n.options.Verbose("accepting %v: %v", addr, err)
 		return
@@ -140,13 +144,14 @@ func (g *gate) enter(host netip.Addr, nc io.Closer) *place {
 	return p
 }
 
-// leave ends what enter has begun, unless p had to make room.
-func (g *gate) leave(p *place) {
+// leave ends what enter has begun. It tells whether p did not have to make room.
+func (g *gate) leave(p *place) (held bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if slices.Contains(g.places, p) {
+	if held = slices.Contains(g.places, p); held {
 		g.remove(p)
 	}
+	return held
 }
 
 func (g *gate) remove(p *place) {

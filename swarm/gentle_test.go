@@ -142,8 +142,8 @@ func TestGentle(t *testing.T) {
 	from.turns.mu.Lock()
 	rate := from.turns.gentle
 	from.turns.mu.Unlock()
-	if rate < yield.Least {
-		t.Errorf("it was sent at %.0f bytes a second in the end", rate)
+	if rate == 0 || rate == yield.First {
+		t.Errorf("it was sent at %.0f bytes a second in the end, as in the beginning", rate)
 	}
 	checkLower(t, p.stream.await.raw)
 }

@@ -119,6 +119,9 @@ func (s *Swarm) evict(p *Peer) bool {
 	most := s.peersOf(p) + 1
 	var newest *Peer
 	for _, o := range s.peers {
+		if o.ended() != nil {
+			continue // it is leaving already
+		}
 		if n := s.peersOf(o); n > most || n == most && newest != nil {
 			most, newest = n, o
 		}

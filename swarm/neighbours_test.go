@@ -136,6 +136,41 @@ func TestFull(t *testing.T) {
 	})
 }
 
+// TestEvictsEachOnce: who leaves already makes no room a second time.
+func TestEvictsEachOnce(t *testing.T) {
+	c := newContent(t, 1<<20, 64<<10, false)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		m := w.machine(near)
+		w.last = netip.MustParseAddr("192.168.0.0")
+		s := w.node(m, Options{Share: true}).Join(c.seed())
+		synctest.Wait()
+		w.dialled(w.machine(near), m, c)
+		greedy := w.machine(near)
+		for range 4 {
+			w.dialled(greedy, m, c)
+		}
+		synctest.Wait()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		evicted := 0
+		for range 5 {
+			if s.evict(s.peers[0]) {
+				evicted++
+			}
+		}
+		left := 0
+		for _, p := range s.peers {
+			if p.ended() == nil {
+				left++
+			}
+		}
+		if evicted == 0 || evicted+left != 5 {
+			t.Errorf("%d were evicted, and %d of 5 are left", evicted, left)
+		}
+	})
+}
+
 // TestOneHostTakesAllPlaces, and gives them back to others, but not more than
 // half of them to one.
 func TestOneHostTakesAllPlaces(t *testing.T) {
