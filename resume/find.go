@@ -55,7 +55,8 @@ func Find(dir string) ([]Pending, error) {
 
 // Wanted returns the paths of the interrupted downloads that a user names, each
 // once, for a shell's * names both part and record: a folder that is none
-// itself stands for those in it, and no name for those in the current folder.
+// itself stands for those in it, and no name for those in the current folder,
+// where there need not be any.
 // The error is that of records which cannot be read.
 func Wanted(names []string) (paths []string, err error) {
 	if len(names) == 0 {
@@ -63,13 +64,13 @@ func Wanted(names []string) (paths []string, err error) {
 	}
 	var errs error
 	for _, name := range names {
-		final := finalOf(name)
+		final := filepath.Clean(finalOf(name))
 		found := []string{final}
 		if fi, err := os.Stat(name); err == nil && fi.IsDir() && !hasRecord(final) {
 			var in []string
 			in, err = pathsIn(name)
 			errs = errors.Join(errs, err)
-			if len(in) > 0 || err != nil {
+			if len(in) > 0 || err != nil || final == "." || final == ".." {
 				found = in
 			}
 		}

@@ -62,10 +62,10 @@ func TestWanted(t *testing.T) {
 	a.interrupted(t, filepath.Join("sub", "c"), 1)
 	for _, test := range []struct{ names, want []string }{
 		{nil, []string{"a", "b"}},
-		{[]string{"a" + partSuffix, "a" + stateSuffix, "a"}, []string{"a"}},
+		{[]string{"a" + partSuffix, "a" + stateSuffix, "a", "./a"}, []string{"a"}},
 		{[]string{"b" + partSuffix + "/"}, []string{"b"}},
 		{[]string{"sub"}, []string{filepath.Join("sub", "c")}},
-		{[]string{"sub/none", "gone"}, []string{"sub/none", "gone"}}, // Load says what is wrong
+		{[]string{"sub/none", "gone"}, []string{filepath.Join("sub", "none"), "gone"}}, // Load says what is wrong
 	} {
 		got, err := Wanted(test.names)
 		must(t, err)
@@ -73,6 +73,11 @@ func TestWanted(t *testing.T) {
 			t.Errorf("Wanted(%q) = %q, want %q", test.names, got, test.want)
 		}
 	}
+	t.Chdir("sub/none")
+	if got, err := Wanted([]string{"."}); len(got) > 0 || err != nil {
+		t.Errorf("in an empty folder: %q, %v", got, err)
+	}
+	t.Chdir("../..")
 	overwriteAt(t, "sub/c"+stateSuffix, 25)
 	if got, err := Wanted([]string{"sub", "a"}); !slices.Equal(got, []string{"a"}) || !errors.Is(err, errDamaged) {
 		t.Errorf("with a torn record: %q, %v", got, err)
