@@ -3,13 +3,12 @@ package quota
 import (
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"sync"
 	"testing"
-	"time"
 )
 
 const november, december = month(2026*12 + 10), month(2026*12 + 11)
@@ -221,11 +220,11 @@ func TestMain(m *testing.M) {
 	if path == "" {
 		os.Exit(m.Run())
 	}
+	_, _ = io.Copy(io.Discard, os.Stdin) // until all of them are there
 	a := newTally(path, processLimit)
 	got := 0
 	for a.take(64<<10, november) {
 		got += 64 << 10
-		time.Sleep(50 * time.Microsecond) // as sending it would take
 	}
 	if a.err != nil {
 		_, _ = os.Stderr.WriteString(a.err.Error())
@@ -245,27 +244,36 @@ const processLimit = 64 << 20
 // killed.
 func TestProcesses(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "uploads")
-	var all sync.WaitGroup
-	var mu sync.Mutex
-	sum := 0
-	for i := range 4 {
-		all.Go(func() {
-			cmd := exec.Command(os.Args[0])
-			cmd.Env = append(os.Environ(), "QUOTA_TEST_FILE="+path)
-			if i == 0 {
-				cmd.Env = append(cmd.Env, "QUOTA_TEST_KILLED=1")
-			}
-			out, err := cmd.Output()
-			got, e := strconv.Atoi(string(out))
-			if err := errors.Join(err, e); err != nil {
-				t.Errorf("%v", err)
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			sum += got
-		})
+	begin, ready, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
 	}
-	all.Wait()
+	var running [4]*exec.Cmd
+	var got [len(running)]bytes.Buffer
+	for i := range running {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), "QUOTA_TEST_FILE="+path)
+		if i == 0 {
+			cmd.Env = append(cmd.Env, "QUOTA_TEST_KILLED=1")
+		}
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = begin, &got[i], os.Stderr
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		running[i] = cmd
+	}
+	if err := errors.Join(begin.Close(), ready.Close()); err != nil {
+		t.Fatal(err)
+	}
+	sum := 0
+	for i, cmd := range running {
+		err := cmd.Wait()
+		n, e := strconv.Atoi(got[i].String())
+		if err := errors.Join(err, e); err != nil {
+			t.Errorf("%v", err)
+		}
+		sum += n
+	}
 	c := newTally(path, processLimit)
 	c.refresh(november)
 	if sum > processLimit || sum < processLimit-4*batchLeast || c.used() < int64(sum) || c.used() > int64(sum+batchLeast) {
