@@ -71,9 +71,6 @@ func parseHoursText(s string) (string, error) {
 
 // Quiet is QuietHours in minutes since midnight.
 func (l *Live) Quiet() [][2]int {
-	if l.QuietHours == "" {
-		return nil
-	}
-	spans, _ := parseHours(l.QuietHours) // it was read before
+	spans, _ := parseHours(l.QuietHours) // it was read before, or is ""
 	return spans
 }

@@ -3,6 +3,7 @@ package argv
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -131,12 +132,19 @@ func (l *Live) Keys() (keys []string) {
 	return keys
 }
 
+// find is the limit of that name.
+func (l *Live) find(key string) (limit liveLimit, ok bool) {
+	all := l.limits()
+	if i := slices.IndexFunc(all, func(limit liveLimit) bool { return limit.key == key }); i >= 0 {
+		return all[i], true
+	}
+	return liveLimit{}, false
+}
+
 // Get is a limit as its flag takes it, or "" when there is no such limit.
 func (l *Live) Get(key string) string {
-	for _, limit := range l.limits() {
-		if limit.key == key {
-			return limit.get()
-		}
+	if limit, ok := l.find(key); ok {
+		return limit.get()
 	}
 	return ""
 }
@@ -144,29 +152,25 @@ func (l *Live) Get(key string) string {
 // Number is a limit in bytes, bytes a second or seconds, or 1 for one that is no
 // number; 0 when there is none.
 func (l *Live) Number(key string) float64 {
-	for _, limit := range l.limits() {
-		if limit.key == key {
-			return limit.num()
-		}
+	if limit, ok := l.find(key); ok {
+		return limit.num()
 	}
 	return 0
 }
 
 // Set changes a limit. Its error is a *UsageError.
 func (l *Live) Set(key, value string) error {
-	for _, limit := range l.limits() {
-		if limit.key != key {
-			continue
+	limit, ok := l.find(key)
+	if !ok {
+		return &UsageError{
+			Text: fmt.Sprintf("%q is no limit that can be changed", key),
+			Hint: "those are " + strings.Join(l.Keys(), ", "),
 		}
-		if err := limit.set(value); err != nil {
-			return &UsageError{Text: fmt.Sprintf("%s=%s: %v", key, value, err)}
-		}
-		return nil
 	}
-	return &UsageError{
-		Text: fmt.Sprintf("%q is no limit that can be changed", key),
-		Hint: "those are " + strings.Join(l.Keys(), ", "),
+	if err := limit.set(value); err != nil {
+		return &UsageError{Text: fmt.Sprintf("%s=%s: %v", key, value, err)}
 	}
+	return nil
 }
 
 // Setting is one KEY=VALUE of `shoal set`.

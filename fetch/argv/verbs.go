@@ -16,9 +16,9 @@ func verbs(got *Command, getenv func(string) string) []*cli.Command {
 	return []*cli.Command{
 		fetchVerb(got), resumeVerb(got), verifyVerb(got), seedVerb(got), createVerb(got, getenv), showVerb(got),
 		statusVerb(got),
-		orderVerb(got, "stop", "end a running transfer as Ctrl-C does", "[ID]"),
-		orderVerb(got, "pause", "let a running transfer neither take nor give", "[ID]"),
-		orderVerb(got, "continue", "let a paused transfer go on", "[ID]"),
+		orderVerb(got, "stop", "end a running transfer as Ctrl-C does"),
+		orderVerb(got, "pause", "let a running transfer neither take nor give"),
+		orderVerb(got, "continue", "let a paused transfer go on"),
 		setVerb(got), doctorVerb(got), demoVerb(got),
 		{
 			Name: "man", Usage: "show the manual page",
@@ -184,10 +184,10 @@ func statusVerb(got *Command) *cli.Command {
 }
 
 // orderVerb is a verb that tells a running shoal something in one word.
-func orderVerb(got *Command, name, usage, args string) *cli.Command {
+func orderVerb(got *Command, name, usage string) *cli.Command {
 	o := &Order{Verb: name}
 	return &cli.Command{
-		Name: name, Usage: usage, ArgsUsage: args,
+		Name: name, Usage: usage, ArgsUsage: "[ID]",
 		Flags: append([]cli.Flag{&cli.BoolFlag{Name: "all", Usage: "all of them", Destination: &o.All}}, o.flags()...),
 		Action: operands(0, 1, func(args []string) error {
 			*got = o
@@ -271,11 +271,9 @@ func operands(least, most int, take func([]string) error) cli.ActionFunc {
 		n := c.NArg()
 		switch {
 		case n < least:
-			return &UsageError{Text: fmt.Sprintf("shoal %s wants %s", c.Command.Name, c.Command.ArgsUsage),
-				Hint: "see shoal " + c.Command.Name + " --help"}
+			return &UsageError{Text: fmt.Sprintf("shoal %s wants %s", c.Command.Name, c.Command.ArgsUsage)}
 		case most >= 0 && n > most:
-			return &UsageError{Text: fmt.Sprintf("shoal %s: one operand too many: %q", c.Command.Name, c.Args().Get(most)),
-				Hint: "see shoal " + c.Command.Name + " --help"}
+			return &UsageError{Text: fmt.Sprintf("shoal %s: one operand too many: %q", c.Command.Name, c.Args().Get(most))}
 		}
 		return take(c.Args().Slice())
 	}
