@@ -1,7 +1,6 @@
 package fetch
 
 import (
-	"net/url"
 	"slices"
 	"strings"
 
@@ -49,8 +48,7 @@ func (c *Client) contact(all []Contact, kind, why, rawURL string) []Contact {
 	}
 	_, host, _ := strings.Cut(origin(u), "://")
 	k := Contact{Host: host, Kind: kind, Why: why}
-	if proxy, err := c.proxy(u); err == nil && proxy != nil {
-		_, k.Via, _ = strings.Cut(origin(withPort(proxy)), "://")
+	if _, k.Via, err = c.Proxy(rawURL); err == nil && k.Via != "" {
 		all = once(all, Contact{Host: k.Via, Kind: "proxy", Why: "a proxy, by --proxy or the environment"})
 	}
 	if kind == "manifest" && slices.ContainsFunc(all, func(o Contact) bool { return o.Host == host }) {
@@ -64,12 +62,4 @@ func once(all []Contact, k Contact) []Contact {
 		return all
 	}
 	return append(all, k)
-}
-
-// withPort is a proxy's URL with its port, which that of SOCKS need not have.
-func withPort(proxy *url.URL) *url.URL {
-	if strings.HasPrefix(proxy.Scheme, "socks5") && proxy.Port() == "" {
-		return &url.URL{Scheme: proxy.Scheme, Host: proxy.Host + ":1080"}
-	}
-	return proxy
 }

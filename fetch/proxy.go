@@ -3,6 +3,7 @@ package fetch
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"net/url"
 	"os"
@@ -11,18 +12,24 @@ import (
 	"golang.org/x/net/http/httpproxy"
 )
 
-// Proxy is the scheme, host and port of the proxy through which a URL is asked
-// for, without credentials; empty when there is none.
-func (c *Client) Proxy(rawURL string) (string, error) {
+// Proxy is the proxy through which a URL is asked for: its scheme, host and port
+// as they were given, without credentials, and the HOST:PORT at which it is. Both
+// are empty when there is none.
+func (c *Client) Proxy(rawURL string) (given, addr string, err error) {
 	u, err := parseURL(rawURL)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	proxy, err := c.proxy(u)
 	if err != nil || proxy == nil {
-		return "", err
+		return "", "", err
 	}
-	return (&url.URL{Scheme: proxy.Scheme, Host: proxy.Host}).String(), nil
+	given = (&url.URL{Scheme: proxy.Scheme, Host: proxy.Host}).String()
+	if strings.HasPrefix(proxy.Scheme, "socks5") && proxy.Port() == "" {
+		return given, net.JoinHostPort(strings.ToLower(proxy.Hostname()), "1080"), nil
+	}
+	_, addr, _ = strings.Cut(origin(proxy), "://")
+	return given, addr, nil
 }
 
 // proxyFunc finds the proxy for a URL: the given one, or that of HTTP_PROXY,

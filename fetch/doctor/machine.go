@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -83,29 +82,29 @@ func Proxies(c *fetch.Client, urls []string) Check {
 		if len(urls) == 0 {
 			urls, what = []string{"http://shoal.invalid", "https://shoal.invalid"}, "http and https" // never looked up
 		}
-		var proxies []string
+		var proxies, addrs []string
 		direct := 0
 		for _, u := range urls {
-			proxy, err := c.Proxy(u)
+			proxy, addr, err := c.Proxy(u)
 			switch {
 			case err != nil:
 				return Finding{Hint: "mend --proxy, or the variables HTTP_PROXY, HTTPS_PROXY and ALL_PROXY"}, err
 			case proxy == "":
 				direct++
 			case !slices.Contains(proxies, proxy):
-				proxies = append(proxies, proxy)
+				proxies, addrs = append(proxies, proxy), append(addrs, addr)
 			}
 		}
 		if len(proxies) == 0 {
 			return Finding{State: OK, Seen: "none"}, nil
 		}
-		for _, proxy := range proxies {
-			if err := dial(ctx, proxy); err != nil {
+		for i, proxy := range proxies {
+			if err := dial(ctx, addrs[i]); err != nil {
 				return Finding{Hint: "see whether it runs; --proxy and the variables HTTP_PROXY, HTTPS_PROXY and ALL_PROXY name it"},
 					fmt.Errorf("%s: %w", proxy, err)
 			}
 		}
-		f := Finding{State: OK, Seen: strings.Join(proxies, ", ") + ""}
+		f := Finding{State: OK, Seen: strings.Join(proxies, ", ")}
 		if direct > 0 {
 			f.Seen += fmt.Sprintf(", but not for %d of %d %s", direct, len(urls), what)
 		}
@@ -114,21 +113,9 @@ func Proxies(c *fetch.Client, urls []string) Check {
 	}}
 }
 
-// dial connects to a proxy, and leaves it at that.
-func dial(ctx context.Context, proxy string) error {
-	u, err := url.Parse(proxy)
-	if err != nil {
-		return err
-	}
-	host := u.Host
-	if u.Port() == "" {
-		port := map[string]string{"http": "80", "https": "443"}[u.Scheme]
-		if port == "" {
-			port = "1080"
-		}
-		host = net.JoinHostPort(u.Hostname(), port)
-	}
-	c, err := new(net.Dialer).DialContext(ctx, "tcp", host)
+// dial connects to HOST:PORT, and leaves it at that.
+func dial(ctx context.Context, addr string) error {
+	c, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
 	if op, ok := errors.AsType[*net.OpError](err); ok {
 		return op.Err // the address is said already
 	}
