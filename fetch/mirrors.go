@@ -21,7 +21,7 @@ import (
 func (c *Client) Mirrors(m *verify.Manifest, from string, more []string) ([]Source, []error) {
 	var sources []Source
 	var unusable []error
-	for _, u := range c.MirrorURLs(m, from, more) {
+	for _, u := range MirrorURLs(m, from, more) {
 		mirror, err := NewMirror(c, m, u)
 		if err != nil {
 			unusable = append(unusable, err)
@@ -40,9 +40,9 @@ func (c *Client) Mirrors(m *verify.Manifest, from string, more []string) ([]Sour
 	return sources, unusable
 }
 
-// MirrorURLs is what Mirrors makes sources of, each URL once, as it is: it may
+// MirrorURLs is what [Client.Mirrors] makes sources of, each URL once, as it is: it may
 // hold credentials.
-func (c *Client) MirrorURLs(m *verify.Manifest, from string, more []string) (urls []string) {
+func MirrorURLs(m *verify.Manifest, from string, more []string) (urls []string) {
 	for _, u := range append(mirrorURLs(m, from), more...) {
 		if !slices.Contains(urls, u) {
 			urls = append(urls, u)

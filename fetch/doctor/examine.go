@@ -102,7 +102,7 @@ func (e *examination) here(missing int64) []Check {
 	mirrors := Mirrors(e.Client, m, from, e.Mirrors) // which become trusted
 	return append([]Check{
 		Disk(missing, e.Disk),
-		Proxies(e.Client, e.Client.MirrorURLs(m, from, e.Mirrors)),
+		Proxies(e.Client, fetch.MirrorURLs(m, from, e.Mirrors)),
 		Names(Direct(e.Contacts(e.manifest)), SystemLookup),
 	}, mirrors...)
 }
