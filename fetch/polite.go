@@ -121,11 +121,11 @@ func (l *ledger) lendBest(p *party, pieces []int, cost func(piece int) int, now 
 	budget := l.budget(p)
 	pieces, p.given = nil, 0
 	for _, w := range all {
-		if n := p.given + l.size(w.piece); len(pieces) == 0 || n <= budget {
-			pieces, p.given = append(pieces, w.piece), n
-			continue
+		n := p.given + l.size(w.piece)
+		if len(pieces) > 0 && n > budget {
+			break
 		}
-		break
+		pieces, p.given = append(pieces, w.piece), n
 	}
 	if p.have == nil {
 		slices.Sort(pieces) // the longer the runs, the fewer the requests
