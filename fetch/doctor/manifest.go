@@ -19,10 +19,10 @@ func Manifest(pinned bool, get func(ctx context.Context) (*fetch.Resolved, error
 			return Finding{Hint: "check its URL or path; nothing can be said about mirrors without it"}, err
 		}
 		m := r.Manifest
-		f := Finding{State: OK, Seen: fmt.Sprintf("%s, %s in %s, %s, discovery %s", m.Name, report.Bytes(m.Size()),
-			plural(m.NumPieces(), "piece"), plural(len(m.Mirrors), "mirror"), strings.Join(m.Discovery, " and "))}
-		if len(m.Discovery) == 0 {
-			f.Seen = strings.TrimSuffix(f.Seen, ", discovery ")
+		f := Finding{State: OK, Seen: fmt.Sprintf("%s, %s in %s, %s", m.Name, report.Bytes(m.Size()),
+			plural(m.NumPieces(), "piece"), plural(len(m.Mirrors), "mirror"))}
+		if len(m.Discovery) > 0 {
+			f.Seen += ", discovery " + strings.Join(m.Discovery, " and ")
 		}
 		switch {
 		case len(m.Mirrors)+len(m.Peers)+len(m.Discovery) == 0:

@@ -45,7 +45,7 @@ func judge(e fetch.Examined, err error, pieces int, now time.Time) (Finding, err
 	case fault != nil:
 		f.Hint = remedy(fault, e)
 		return f, err
-	case err != nil && errors.Is(err, context.DeadlineExceeded) && e.Received > 0:
+	case errors.Is(err, context.DeadlineExceeded) && e.Received > 0:
 		f.State, f.Hint = Warning, "a fetch would leave most of the work to others"
 		f.Seen = fmt.Sprintf("slow: %d of %d bytes of a piece came in %v, so that nothing is proven", e.Received, e.Size, mirrorLimit)
 		return f, nil
