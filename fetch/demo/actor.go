@@ -21,7 +21,6 @@ type event struct {
 	Event  string
 	ID     string
 	Source string
-	Kind   string
 	State  string
 	Reason string
 	Piece  int

@@ -26,7 +26,8 @@ const Size = 64 << 20
 const killAt = 45
 
 // Run plays the show with so many bytes of content, and answers with its
-// outcome. It needs nothing but loopback, and leaves neither process nor file behind, also when ctx ends.
+// outcome. It needs nothing but loopback, and leaves neither process nor file
+// behind, also when ctx ends.
 func Run(ctx context.Context, r *report.Reporter, size int64) (err error) {
 	st, err := open(ctx, size)
 	if err != nil {

@@ -33,6 +33,9 @@ func colorOf(mark byte) report.Color {
 func (b *books) draw(p report.Pen) []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if p.Columns < leastColumns {
+		return []string{p.Bar(b.label, b.done, b.size, max(0, p.Columns-leastBar))}
+	}
 	head := fmt.Sprintf("%s  %s of %s", p.Bar(fmt.Sprintf("%-5s", b.label), b.done, b.size, barWidth), report.Bytes(b.done), report.Bytes(b.size))
 	if b.rate > 0 {
 		head += "  " + report.Bytes(b.rate) + "/s"
@@ -49,9 +52,6 @@ func (b *books) draw(p report.Pen) []string {
 	lines = append(lines, "")
 	for _, row := range rows(b.pieces) {
 		lines = append(lines, "   "+paintRow(p, row))
-	}
-	if p.Columns < leastColumns {
-		return []string{p.Bar(b.label, b.done, b.size, max(0, p.Columns-leastBar))}
 	}
 	return lines
 }
