@@ -84,6 +84,8 @@ type fake struct {
 	free   time.Time // when the link has sent all that was asked
 	open   int
 	leases int
+
+	refused int // connections
 }
 
 func (s *fake) Name() string { return s.name }
@@ -102,6 +104,9 @@ func (s *fake) Pieces(ctx context.Context, l Lease) iter.Seq2[Raw, error] {
 			s.mu.Unlock()
 		}()
 		if s.refuse > 0 && open > s.refuse {
+			s.mu.Lock()
+			s.refused++
+			s.mu.Unlock()
 			yield(Raw{}, faultf(FaultBusy, "HTTP 429"))
 			return
 		}

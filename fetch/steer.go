@@ -9,7 +9,7 @@ type Steer struct {
 
 	mu          sync.Mutex
 	paused      bool
-	connections int // most to one mirror host; 0 = as the job began
+	connections int // most to one mirror host from now on; 0 = as before
 }
 
 // NewSteer makes a Steer that changes nothing yet.
@@ -47,15 +47,18 @@ func (s *Steer) news() <-chan struct{} {
 	return s.changed
 }
 
-func (s *Steer) get() (paused bool, connections int) {
+// take is what the job is to do. A number of connections is taken once: a server
+// may refuse so many later.
+func (s *Steer) take() (paused bool, connections int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.paused, s.connections
+	connections, s.connections = s.connections, 0
+	return s.paused, connections
 }
 
 // steer does what the job is told.
 func (r *running) steer() {
-	paused, connections := r.Steer.get()
+	paused, connections := r.Steer.take()
 	if connections > 0 {
 		r.Connections = connections
 		for _, s := range r.parties {

@@ -90,3 +90,31 @@ func TestConnectionsChange(t *testing.T) {
 		}
 	})
 }
+
+// TestPauseLeavesARefusalRemembered: that more connections were allowed is heard
+// once, and not again with each pause, when the server has refused them meanwhile.
+func TestPauseLeavesARefusalRemembered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{name: "http://a/", rate: 64 << 20, each: 256 << 10, refuse: 2}
+		s := play(t, 32<<20, 256<<10, f)
+		s.Steer = NewSteer()
+		s.Steer.Connections(8)
+		before := 0
+		var driving sync.WaitGroup
+		driving.Go(func() {
+			time.Sleep(20 * time.Second)
+			f.mu.Lock()
+			before = f.refused
+			f.mu.Unlock()
+			for _, on := range []bool{true, false} {
+				s.Steer.Pause(on)
+				time.Sleep(time.Second)
+			}
+		})
+		s.run(t.Context())
+		driving.Wait()
+		if s.err != nil || before == 0 || f.refused != before {
+			t.Errorf("%v; the server refused %d connections, and %d after the pause", s.err, before, f.refused-before)
+		}
+	})
+}
