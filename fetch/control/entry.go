@@ -85,14 +85,13 @@ func (e *Entry) begin(state State, g *fetch.Gauges, crowd Crowd, tell func(pause
 		return
 	}
 	e.mu.Lock()
+	defer e.mu.Unlock()
 	e.state, e.crowd, e.tell = state, crowd, tell
 	if g != nil {
 		e.gauges = g
 	}
-	paused := e.paused
-	e.mu.Unlock()
-	if paused {
-		e.pass(true)
+	if e.paused {
+		e.pass()
 	}
 }
 
@@ -116,25 +115,22 @@ func (e *Entry) Done() {
 // pause stops all traffic of the transfer, or lets it go on.
 func (e *Entry) pause(on bool) {
 	e.mu.Lock()
-	changed := e.paused != on
-	e.paused = on
-	e.mu.Unlock()
-	if changed {
-		e.pass(on)
+	defer e.mu.Unlock()
+	if e.paused != on {
+		e.paused = on
+		e.pass()
 	}
 }
 
-// pass passes on that the transfer is paused or not.
-func (e *Entry) pass(on bool) {
-	e.mu.Lock()
-	crowd, tell := e.crowd, e.tell
-	e.mu.Unlock()
-	e.steer.Pause(on)
-	if crowd != nil {
-		crowd.Pause(on)
+// pass passes on that the transfer is paused or not. It is called with mu held, so
+// that all hear the last word last.
+func (e *Entry) pass() {
+	e.steer.Pause(e.paused)
+	if e.crowd != nil {
+		e.crowd.Pause(e.paused)
 	}
-	if tell != nil {
-		tell(on)
+	if e.tell != nil {
+		e.tell(e.paused)
 	}
 }
 
