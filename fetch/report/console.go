@@ -41,10 +41,11 @@ type console struct {
 	drawn []string // the bar or the panel as it stands on the screen, in lines
 }
 
-// Terminal control sequences (ECMA-48: EL, ED, CUU, SGR).
+// Terminal control sequences (ECMA-48: EL, ED, CUP, CUU, SGR).
 const (
 	clearRight = "\x1b[K"
 	clearBelow = "\x1b[J"
+	top        = "\x1b[H" // of the screen
 	up         = "\x1b[%dA"
 	red        = "\x1b[1;31m"
 	yellow     = "\x1b[1;33m"

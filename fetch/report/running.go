@@ -59,13 +59,6 @@ func (r *Reporter) unread() bool {
 	return <-failed
 }
 
-// home puts the cursor to the top of the screen; erase takes away what is below.
-const (
-	home     = "\x1b[H"
-	erase    = "\x1b[J"
-	eraseEnd = "\x1b[K"
-)
-
 // processes shows them all once.
 func (r *Reporter) processes(all []control.Process, cols, rows int, screen, apart bool) {
 	lines := picture(all, cols, time.Now())
@@ -74,7 +67,7 @@ func (r *Reporter) processes(all []control.Process, cols, rows int, screen, apar
 		if rows > 1 && len(lines) >= rows {
 			lines = append(lines[:rows-2], fmt.Sprintf("... and %d lines more", len(lines)-rows+2))
 		}
-		r.Result(home + strings.Join(lines, eraseEnd+"\n") + eraseEnd + erase)
+		r.Result(top + strings.Join(lines, clearRight+"\n") + clearRight + clearBelow)
 	default:
 		if apart {
 			r.Result("")
