@@ -41,13 +41,9 @@ type handler struct {
 	mu     sync.Mutex
 	asked  []Request
 	answer Answer
-	told   chan struct{} // nil, or receives a value for each request
 }
 
 func (h *handler) Handle(r Request) Answer {
-	if h.told != nil {
-		h.told <- struct{}{}
-	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.asked = append(h.asked, r)
@@ -295,24 +291,46 @@ func TestMute(t *testing.T) {
 	})
 }
 
+// waiting is a connection that tells of each read after the first.
+type waiting struct {
+	net.Conn
+	read  bool
+	again chan struct{}
+}
+
+func (w *waiting) Read(p []byte) (int, error) {
+	if w.read {
+		select {
+		case w.again <- struct{}{}:
+		default:
+		}
+	}
+	w.read = true
+	return w.Conn.Read(p)
+}
+
 // TestStop sees that who tells a process to stop learns when it has.
 func TestStop(t *testing.T) {
 	each(t, func(t *testing.T, tr transport) {
 		dir := folder(t)
 		h := &handler{answer: Answer{Process: &Process{PID: 1}}}
 		s := open(t, tr, dir, h)
-		found, err := client(t, tr, dir).Find(t.Context())
+		again := make(chan struct{}, 1)
+		c := client(t, transport{tr.listen, func(ctx context.Context, path string) (net.Conn, string, error) {
+			conn, token, err := tr.dial(ctx, path)
+			return &waiting{Conn: conn, again: again}, token, err
+		}}, dir)
+		found, err := c.Find(t.Context())
 		if err != nil || len(found) != 1 {
 			t.Fatalf("found %v, %v", found, err)
 		}
-		h.answer, h.told = Answer{Ending: true}, make(chan struct{})
+		h.answer = Answer{Ending: true}
 		told := make(chan error)
 		go func() { told <- found[0].Tell(t.Context(), Request{Do: DoStop}) }()
-		<-h.told
 		select {
 		case err := <-told:
 			t.Fatalf("it did not wait: %v", err)
-		default:
+		case <-again: // it has the answer, and waits for the end
 		}
 		if err := s.close(); err != nil {
 			t.Fatal(err)
