@@ -89,6 +89,20 @@ evil\x1b[2J; name  seeding, 2.9 KiB
 	}
 }
 
+// TestScreen fills a terminal that is too low for all there is to see.
+func TestScreen(t *testing.T) {
+	var out bytes.Buffer
+	r := New(Options{Stdout: &out, Stderr: new(bytes.Buffer)})
+	r.processes(processes(time.Now()), 80, 5, true, true)
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "the screen", out.String(), top+"debian.iso  fetching, 58 % of 1.0 GiB"+clearRight+
+		"\n  now       down 14.0 MiB/s, up 1.0 MiB/s, 31 s left"+clearRight+
+		"\n  id        b3:9344a13dc707, process 4711 (fetch)"+clearRight+
+		"\n... and 32 lines more"+clearRight+clearBelow+"\n")
+}
+
 // TestRunningEvents reads what programs are told: every line is flat.
 func TestRunningEvents(t *testing.T) {
 	var out bytes.Buffer

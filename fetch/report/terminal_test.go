@@ -1,7 +1,9 @@
 package report
 
 import (
+	"bytes"
 	"errors"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -139,5 +141,26 @@ func TestNoBarWhereNoneBelongs(t *testing.T) {
 		if found := control.FindString(stdout + stderr); found != "" {
 			t.Errorf("%s: %q was written", name, found)
 		}
+	}
+}
+
+// TestPasswordWithoutTerminal takes the password from the variable, or says so.
+func TestPasswordWithoutTerminal(t *testing.T) {
+	stdin, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdin.Close()
+	set := map[string]string{"SHOAL_SIGN_PASSWORD": "word"}
+	r := New(Options{Stdout: new(bytes.Buffer), Stderr: new(bytes.Buffer), Getenv: func(key string) string { return set[key] }})
+	if word, err := r.Password(t.Context(), stdin, "Password: "); word != "word" || err != nil {
+		t.Errorf("it is %q, %v", word, err)
+	}
+	delete(set, "SHOAL_SIGN_PASSWORD")
+	if word, err := r.Password(t.Context(), stdin, "Password: "); err == nil || !strings.Contains(err.Error(), "SHOAL_SIGN_PASSWORD") {
+		t.Errorf("without it it is %q, %v", word, err)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
 	}
 }
