@@ -119,13 +119,19 @@ func TestOnlyTheUserMay(t *testing.T) {
 				t.Errorf("%s is %v, %v", path, info.Mode(), err)
 			}
 		}
-		// A folder that is open to others, a link and a file are passed over.
+		// A folder that is open to others, a link, a file and what is somebody
+		// else's are passed over.
 		bad := folder(t)
-		for _, make := range []func() error{
+		makers := []func() error{
 			func() error { return errors.Join(os.Mkdir(bad, 0o700), os.Chmod(bad, 0o770)) },
 			func() error { return os.Symlink(dir, bad) },
 			func() error { return os.WriteFile(bad, nil, 0o600) },
-		} {
+		}
+		if os.Getuid() == 0 {
+			const other = 12345
+			makers = append(makers, func() error { return errors.Join(os.Mkdir(bad, 0o700), os.Chown(bad, other, other)) })
+		}
+		for _, make := range makers {
 			if err := make(); err != nil {
 				t.Fatal(err)
 			}
@@ -155,6 +161,19 @@ func TestToken(t *testing.T) {
 	}
 	if h.count() != 0 {
 		t.Error("it was obeyed")
+	}
+}
+
+// TestLoopbackOnly dials no address that a server of ours would not have.
+func TestLoopbackOnly(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a")
+	for _, text := range []string{"", "192.0.2.1:9 token", "localhost:9 token", "127.0.0.1 token", "127.0.0.1:9 " + strings.Repeat("x", maxAddress)} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := dialLoopback(t.Context(), path); err == nil || !strings.HasSuffix(err.Error(), " is no address") {
+			t.Errorf("to dial %.20q: %v", text, err)
+		}
 	}
 }
 

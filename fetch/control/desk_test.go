@@ -145,6 +145,12 @@ func TestDeskStatus(t *testing.T) {
 	if x := o.Handle(Request{Do: DoStatus}).Process.Transfers[1]; x.Sharing || x.Why != "it goes to stdout, and is not kept" {
 		t.Errorf("what goes to stdout is shared: %v, %s", x.Sharing, x.Why)
 	}
+	o.entries[1].path = "/b"
+	o.Handle(Request{Do: DoSet, Key: "seed-time", Value: "0"})
+	o.do(DoPause, o.ids[1])
+	if x := o.Handle(Request{Do: DoStatus}).Process.Transfers[1]; x.Why != "paused; else while it downloads: seed-time 0s (set)" {
+		t.Errorf("paused without a seed period b is shared %q", x.Why)
+	}
 	if one := o.Handle(Request{Do: DoStatus, ID: o.ids[1]}).Process; len(one.Transfers) != 1 || one.Transfers[0].Name != "b" {
 		t.Errorf("b alone is %+v", one.Transfers)
 	}
