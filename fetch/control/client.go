@@ -119,7 +119,7 @@ func (c *Client) ask(ctx context.Context, path string, r Request) (Answer, error
 		}
 		return Answer{}, because(ctx, err)
 	}
-	a, err := DecodeAnswer(line)
+	a, err := decodeAnswer(line)
 	if err == nil && a.Ending {
 		_ = conn.SetDeadline(time.Now().Add(timeToStop))
 		_, err = io.Copy(io.Discard, io.LimitReader(conn, maxRequest))

@@ -118,8 +118,8 @@ type Limit struct {
 	Where  string `json:"where"`  // such as SHOAL_LIMIT_UP; empty for a default
 }
 
-// Decode reads a Request from a line. It costs no more than the line is long.
-func Decode(line []byte) (Request, error) {
+// decodeRequest reads a Request from a line. It costs no more than the line is long.
+func decodeRequest(line []byte) (Request, error) {
 	var r Request
 	if err := decode(line, &r); err != nil {
 		return r, err
@@ -130,8 +130,8 @@ func Decode(line []byte) (Request, error) {
 	return r, nil
 }
 
-// DecodeAnswer reads an Answer from a line.
-func DecodeAnswer(line []byte) (Answer, error) {
+// decodeAnswer reads an Answer from a line.
+func decodeAnswer(line []byte) (Answer, error) {
 	var a Answer
 	if err := decode(line, &a); err != nil {
 		return a, err

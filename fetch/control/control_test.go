@@ -364,12 +364,12 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	dir := folder(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
-	go func() { ended <- Run(ctx, []string{dir}, &handler{}) }()
+	go func() { ended <- run(ctx, []string{dir}, &handler{}) }()
 	cancel()
 	if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	if err := Run(t.Context(), []string{filepath.Join(dir, "a", "b")}, &handler{}); err == nil {
+	if err := run(t.Context(), []string{filepath.Join(dir, "a", "b")}, &handler{}); err == nil {
 		t.Error("there is a socket in no folder")
 	}
 }
@@ -379,13 +379,13 @@ func FuzzDecode(f *testing.F) {
 	f.Add(encode(Answer{Schema: schema, Process: &Process{Transfers: []Transfer{{Name: "f"}}}}))
 	f.Add([]byte(`{"schema":1,"do":{}}`))
 	f.Fuzz(func(t *testing.T, line []byte) {
-		if r, err := Decode(line); err == nil {
-			again, err := Decode(bytes.TrimSuffix(encode(r), []byte("\n")))
+		if r, err := decodeRequest(line); err == nil {
+			again, err := decodeRequest(bytes.TrimSuffix(encode(r), []byte("\n")))
 			if err != nil || again != r {
 				t.Errorf("%+v became %+v, %v", r, again, err)
 			}
 		}
-		if a, err := DecodeAnswer(line); err == nil && bytes.Count(encode(a), []byte("\n")) != 1 {
+		if a, err := decodeAnswer(line); err == nil && bytes.Count(encode(a), []byte("\n")) != 1 {
 			t.Errorf("%+v is no line", a)
 		}
 	})

@@ -48,8 +48,8 @@ type Desk struct {
 	entries   []*Entry
 }
 
-// NewDesk makes a Desk without transfers.
-func NewDesk(o Options) *Desk {
+// newDesk makes a Desk without transfers.
+func newDesk(o Options) *Desk {
 	return &Desk{options: o, started: time.Now(), limits: o.Limits, set: map[string]bool{}}
 }
 

@@ -67,7 +67,7 @@ type office struct {
 
 func newOffice(t *testing.T) *office {
 	o := &office{}
-	o.Desk = NewDesk(Options{
+	o.Desk = newDesk(Options{
 		Verb: "fetch", Down: fetch.NewLimit(0), Up: fetch.NewLimit(1 << 20), Stop: func() { o.stopped++ },
 		Limits: argv.Live{LimitUp: 1 << 20, Connections: 4, SeedTime: time.Minute, SeedRatio: 1},
 		Fixed:  []argv.Setting{{Key: "quiet-hours", Value: "9-18"}},
@@ -293,7 +293,7 @@ func TestMetrics(t *testing.T) {
 	o := newOffice(t)
 	evil := content(t, "brace} x{y='z'} = é")
 	o.Add(evil, "/x").Seeding(new(fetch.Gauges), o.crowds[2], nil)
-	l, err := ListenMetrics(t.Context(), ":0")
+	l, err := listenMetrics(t.Context(), ":0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -302,7 +302,7 @@ func TestMetrics(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	var serving sync.WaitGroup
-	serving.Go(func() { o.ServeMetrics(ctx, l) })
+	serving.Go(func() { o.serveMetrics(ctx, l) })
 	get := func(path string) (int, string) {
 		resp, err := http.Get("http://" + l.Addr().String() + path)
 		if err != nil {

@@ -23,8 +23,8 @@ const (
 	metricsHeader  = 8 << 10 // bytes
 )
 
-// ListenMetrics opens HOST:PORT for ServeMetrics. Without a host it is loopback.
-func ListenMetrics(ctx context.Context, at string) (net.Listener, error) {
+// listenMetrics opens HOST:PORT for serveMetrics. Without a host it is loopback.
+func listenMetrics(ctx context.Context, at string) (net.Listener, error) {
 	if strings.HasPrefix(at, ":") {
 		at = "127.0.0.1" + at
 	}
@@ -32,9 +32,9 @@ func ListenMetrics(ctx context.Context, at string) (net.Listener, error) {
 	return config.Listen(ctx, "tcp", at)
 }
 
-// ServeMetrics answers at /metrics with what the process is doing, in Prometheus'
+// serveMetrics answers at /metrics with what the process is doing, in Prometheus'
 // text format, until ctx ends. It closes l.
-func (d *Desk) ServeMetrics(ctx context.Context, l net.Listener) {
+func (d *Desk) serveMetrics(ctx context.Context, l net.Listener) {
 	// The types of the metrics are part of the format; the library has no other
 	// way to be asked for them.
 	metrics.ExposeMetadata(true)

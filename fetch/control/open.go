@@ -9,19 +9,19 @@ import (
 // are served if there is a place for them, until it is closed or ctx ends. Its
 // error is about that place; the desk does without a socket.
 func Open(ctx context.Context, o Options) (*Desk, error) {
-	d := NewDesk(o)
+	d := newDesk(o)
 	ctx, d.shut = context.WithCancel(ctx)
 	if o.Metrics != "" {
-		l, err := ListenMetrics(ctx, o.Metrics)
+		l, err := listenMetrics(ctx, o.Metrics)
 		if err != nil {
 			d.shut()
 			return nil, fmt.Errorf("serve metrics: %w", err)
 		}
 		o.Verbose("metrics are at http://%v/metrics", l.Addr())
-		d.answering.Go(func() { d.ServeMetrics(ctx, l) })
+		d.answering.Go(func() { d.serveMetrics(ctx, l) })
 	}
 	d.answering.Go(func() {
-		if err := Run(ctx, o.Folders, d); err != nil {
+		if err := run(ctx, o.Folders, d); err != nil {
 			o.Verbose("shoal status will not show this: %v", err)
 		}
 	})

@@ -45,10 +45,10 @@ func (t Target) ID() string {
 	return t.Transfer.ID
 }
 
-// Choose finds what a word means: a content id, the beginning of one, or the
+// choose finds what a word means: a content id, the beginning of one, or the
 // number of a process. Without a word it is the only process there is. Its error
 // is a *TargetError.
-func Choose(all []Running, word string) (Target, error) {
+func choose(all []Running, word string) (Target, error) {
 	found := matches(all, word)
 	switch {
 	case len(found) == 1:
@@ -105,7 +105,7 @@ func only(all []Running, word string) ([]Process, error) {
 	}
 	found := matches(all, word)
 	if len(found) == 0 {
-		_, err := Choose(all, word)
+		_, err := choose(all, word)
 		return nil, err
 	}
 	for _, t := range found {
@@ -133,7 +133,7 @@ func obey(ctx context.Context, all []Running, o *argv.Order) ([]Target, error) {
 		targets = append(targets, Target{&all[i], nil})
 	}
 	if !o.All {
-		one, err := Choose(all, o.Target)
+		one, err := choose(all, o.Target)
 		if err != nil {
 			return nil, err
 		}

@@ -29,9 +29,9 @@ type server struct {
 	slots    chan struct{} // holds a token for each connection
 }
 
-// Run answers at a socket in the first folder that can be used, until ctx ends.
+// run answers at a socket in the first folder that can be used, until ctx ends.
 // Its error says why there is none.
-func Run(ctx context.Context, folders []string, h Handler) error {
+func run(ctx context.Context, folders []string, h Handler) error {
 	s, err := serve(ctx, native(), folders, h)
 	if err != nil {
 		return err
@@ -146,7 +146,7 @@ func (s *server) talk(c net.Conn) {
 
 // answer has a request handled.
 func (s *server) answer(line []byte) Answer {
-	r, err := Decode(line)
+	r, err := decodeRequest(line)
 	switch {
 	case err != nil:
 		return Answer{Error: err.Error()}
