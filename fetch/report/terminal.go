@@ -39,9 +39,10 @@ func For(cmd argv.Command, err error, stdout, stderr *os.File) Options {
 	return o
 }
 
-// Password is the one in $SHOAL_SIGN_PASSWORD, or asks whoever sits at the terminal
-// stdin for one, which is not shown while it is typed. When ctx ends it stops waiting and returns the
-// cause; the read then goes on, because nothing can interrupt it.
+// Password is the one in $SHOAL_SIGN_PASSWORD; else it asks whoever sits at the
+// terminal stdin for one, which is not shown while it is typed. When ctx ends it
+// stops waiting and returns the cause; the read then goes on, because nothing can
+// interrupt it.
 func (r *Reporter) Password(ctx context.Context, stdin *os.File, what string) (string, error) {
 	if word := r.getenv("SHOAL_SIGN_PASSWORD"); word != "" {
 		return word, nil
