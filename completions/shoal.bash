@@ -38,6 +38,7 @@ _shoal() {
 		demo) flags=$look ;;
 	esac
 
+	local limits='limit-down= limit-up= max-upload= connections= seed-time= seed-idle= seed-ratio= monthly-upload= quiet-hours= share-anyway='
 	local words=''
 	case $prev in
 		--color) words='auto always never' ;;
@@ -46,12 +47,16 @@ _shoal() {
 		--salt) words='random' ;;
 		-o | --output | --pubkey | --cacert | --cert | --key | --sign) ;; # a file
 		completion) words='bash zsh fish' ;;
-		set) words="$flags --help limit-down= limit-up= max-upload= connections= seed-time= seed-idle= seed-ratio= monthly-upload= quiet-hours= share-anyway=" ;;
+		set) words="$flags --help $limits" ;;
 		*)
 			case $cur in
 				-*) words="$flags --help" ;;
-				*) [[ -z $verb || $verb == help ]] &&
-					words='fetch get resume verify seed create show status stop pause continue set doctor demo man completion version help' ;;
+				*)
+					case $verb in
+						'' | help) words='fetch get resume verify seed create show status stop pause continue set doctor demo man completion version help' ;;
+						set) words=$limits ;;
+					esac
+					;;
 			esac
 			;;
 	esac
