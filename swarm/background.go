@@ -2,7 +2,6 @@ package swarm
 
 import (
 	"context"
-	"errors"
 	"net"
 	"slices"
 	"sync"
@@ -18,6 +17,7 @@ import (
 
 const (
 	windowLeast = 16 << 10 // bytes that a sender may always have on the way
+	windowMost  = 1 << 30  // the largest that is worth naming
 	windowEvery = time.Second
 	windowExtra = 50 * time.Millisecond // beyond twice a round trip
 	awakeFor    = 500 * time.Millisecond
@@ -108,16 +108,21 @@ func (b *Background) look(now time.Duration) {
 	if !known { // that the line is full could not be seen
 		return
 	}
-	look.Others = b.traffic.others(localOf(awake[0]), now, receivedBy, func() uint64 {
-		all := b.bytes.Load()
-		defer func() { b.looked = all }()
-		return uint64(all-b.looked) * (1448 + headBytes) / 1448
-	})
+	look.Others = b.traffic.others(localOf(awake[0]), now, receivedBy, b.onTheLine)
 	b.control.Step(look)
 	b.obey()
 	for _, c := range awake {
 		c.narrow(b.control.Rate()/float64(len(awake)), now)
 	}
+}
+
+// onTheLine is what has come since this was last asked, with what it took to
+// send it in full segments.
+func (b *Background) onTheLine() uint64 {
+	all := b.bytes.Load()
+	came := uint64(all - b.looked)
+	b.looked = all
+	return came * (segmentBytes + headBytes) / segmentBytes
 }
 
 // obey lets no more come than is decided.
@@ -141,29 +146,20 @@ type quietConn struct {
 	path    yield.Path
 	seen    int64         // bytes, when it last looked
 	last    time.Duration // when there were more
-	window  int
 	clamped time.Duration // when the window was last set
 }
 
 // Read implements net.Conn.
 func (c *quietConn) Read(p []byte) (int, error) {
 	if !c.exempt {
-		p = p[:min(len(p), max(c.all.limit.Burst(), leastQuantum))]
+		p = atOnce(c.all.limit, p)
 	}
 	n, err := c.Conn.Read(p)
 	c.bytes.Add(int64(n))
 	c.all.bytes.Add(int64(n))
-	if c.exempt || n == 0 {
-		return n, err
-	}
-	// To be late with the next bytes is what slows the sender down.
-	if wait := debt(c.all.limit, n, time.Now()); wait > 0 {
-		t := time.NewTimer(wait)
-		defer t.Stop()
-		select {
-		case <-t.C:
-		case <-c.stop:
-		}
+	if !c.exempt {
+		// To be late with the next bytes is what slows the sender down.
+		sleep(debt(c.all.limit, n), c.stop)
 	}
 	return n, err
 }
@@ -187,12 +183,7 @@ func (c *quietConn) SetReadDeadline(t time.Time) error {
 }
 
 // SyscallConn implements syscall.Conn.
-func (c *quietConn) SyscallConn() (syscall.RawConn, error) {
-	if c.raw == nil {
-		return nil, errors.ErrUnsupported
-	}
-	return c.raw, nil
-}
+func (c *quietConn) SyscallConn() (syscall.RawConn, error) { return c.raw, nil }
 
 // listen takes in the latest round trip, and returns how many bytes have come.
 func (c *quietConn) listen(now time.Duration) int {
@@ -219,13 +210,10 @@ func (c *quietConn) narrow(rate float64, now time.Duration) {
 	if trip == 0 {
 		return
 	}
-	c.window = max(int(min(rate*(2*trip+windowExtra).Seconds(), windowMost)), windowLeast)
-	setWindow(c.raw, c.window)
+	setWindow(c.raw, max(int(min(rate*(2*trip+windowExtra).Seconds(), windowMost)), windowLeast))
 }
 
-// windowMost is the largest window that is worth naming.
-const windowMost = 1 << 30
-
+// localOf is the address of ours that a connection has.
 func localOf(c net.Conn) string {
 	if a, ok := c.LocalAddr().(*net.TCPAddr); ok {
 		return a.IP.String()

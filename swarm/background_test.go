@@ -9,13 +9,12 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// TestBackgroundReads lets no more come than is allowed, and a reader go at once
-// when the connection is given up.
+// TestBackgroundReads lets all come at first, then no more than is allowed, and a
+// reader go at once when the connection is given up.
 func TestBackgroundReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
 		b := NewBackground(true)
-		b.limit = rate.NewLimiter(64<<10, leastQuantum)
 		c := &quietConn{Conn: ours, all: b, stop: make(chan struct{})}
 		c.halt = func() { close(c.stop) }
 		go func() {
@@ -25,7 +24,12 @@ func TestBackgroundReads(t *testing.T) {
 				}
 			}
 		}()
-		start, got, buf := time.Now(), 0, make([]byte, 64<<10)
+		buf := make([]byte, 64<<10)
+		if n, err := c.Read(buf); n != len(buf) || err != nil {
+			t.Errorf("while nothing is held back, a read brings %d bytes (%v)", n, err)
+		}
+		b.limit = rate.NewLimiter(64<<10, leastQuantum)
+		start, got := time.Now(), 0
 		for time.Since(start) < 10*time.Second {
 			n, err := c.Read(buf)
 			if err != nil {

@@ -40,9 +40,7 @@ func newStream(nc net.Conn, limit *rate.Limiter) *stream {
 
 // Read implements io.Reader.
 func (s *stream) Read(p []byte) (int, error) {
-	if limited(s.limit) {
-		p = p[:min(len(p), max(s.limit.Burst(), 1))]
-	}
+	p = atOnce(s.limit, p)
 	s.await.tell()
 	n, err := s.Conn.Read(p)
 	if n > 0 {
@@ -51,17 +49,25 @@ func (s *stream) Read(p []byte) (int, error) {
 		s.await.got(n, now)
 	}
 	// To be late with the next bytes is what slows the sender down.
-	s.sleep(debt(s.limit, n, time.Now()))
+	sleep(debt(s.limit, n), s.hungUp)
 	return n, err
 }
 
 // limited tells whether there is a limit now; it may change at any time.
 func limited(l *rate.Limiter) bool { return l != nil && l.Limit() != rate.Inf }
 
+// atOnce is as much of p as the limit lets come at once.
+func atOnce(l *rate.Limiter, p []byte) []byte {
+	if limited(l) {
+		p = p[:min(len(p), max(l.Burst(), 1))]
+	}
+	return p
+}
+
 // debt takes n bytes from the limit and returns how long to wait for them.
-func debt(l *rate.Limiter, n int, now time.Time) (wait time.Duration) {
+func debt(l *rate.Limiter, n int) (wait time.Duration) {
 	for n > 0 && limited(l) {
-		part := min(n, max(l.Burst(), 1))
+		now, part := time.Now(), min(n, max(l.Burst(), 1))
 		if r := l.ReserveN(now, part); r.OK() {
 			wait = r.DelayFrom(now)
 			n -= part
@@ -74,8 +80,8 @@ func debt(l *rate.Limiter, n int, now time.Time) (wait time.Duration) {
 // sends in a tenth of a second.
 func (s *stream) Await(n int) { s.await.want = n }
 
-// sleep waits, or until hangUp.
-func (s *stream) sleep(d time.Duration) {
+// sleep waits, or until a channel is closed.
+func sleep(d time.Duration, until <-chan struct{}) {
 	if d <= 0 {
 		return
 	}
@@ -83,7 +89,7 @@ func (s *stream) sleep(d time.Duration) {
 	defer t.Stop()
 	select {
 	case <-t.C:
-	case <-s.hungUp:
+	case <-until:
 	}
 }
 

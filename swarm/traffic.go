@@ -15,8 +15,10 @@ type measured struct {
 	incoming time.Duration // a round trip, as who receives sees it; 0 if not known
 }
 
-// headBytes are those of Ethernet, IP and TCP before the bytes of a segment.
-const headBytes = 66
+const (
+	segmentBytes = 1448 // of a full segment of TCP
+	headBytes    = 66   // of Ethernet, IP and TCP before those
+)
 
 // trafficEvery is over which what others do is measured.
 const trafficEvery = 500 * time.Millisecond
