@@ -60,7 +60,6 @@ type Controller struct {
 	looked  time.Duration // when last
 	moved   meter
 	queue   time.Duration // the delay when it was last known
-	known   bool
 
 	full    float64       // what the line took when it was last full
 	growing bool          // since the rate was last cut
@@ -82,9 +81,6 @@ func (c *Controller) Rate() float64 {
 	return rate
 }
 
-// Queue is the queueing delay when it was last known.
-func (c *Controller) Queue() time.Duration { return c.queue }
-
 // Step takes in what is seen.
 func (c *Controller) Step(l Look) {
 	past := l.Now - c.looked
@@ -104,7 +100,7 @@ func (c *Controller) Step(l Look) {
 	c.moved.add(l.Bytes, l.Now)
 	c.most.see(c.moved.rate, l.Now)
 	queue, trip, known := delay(l.Paths, l.Now)
-	if c.known = known; known {
+	if known {
 		c.queue = queue
 	}
 	if l.Now < c.drain {
@@ -121,7 +117,9 @@ func (c *Controller) Step(l Look) {
 	case c.moved.rate >= c.rate/2:
 		c.up(past, trip, room)
 	}
-	c.mayDrain(l.Now, queue, trip)
+	if known {
+		c.mayDrain(l.Now, queue, trip)
+	}
 }
 
 // severity is the part of the rate to give up.
@@ -180,7 +178,6 @@ func (c *Controller) room(others float64) float64 {
 // that the paths' shortest round trips are learnt again.
 func (c *Controller) mayDrain(now, queue, trip time.Duration) {
 	switch {
-	case !c.known:
 	case queue < emptyQueue || c.rate <= 2*Least:
 		c.drained = now
 	case now-c.drained > drainEvery:

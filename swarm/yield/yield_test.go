@@ -85,8 +85,8 @@ func TestTrickle(t *testing.T) {
 	if rate := l.us.Rate(); rate != Least {
 		t.Errorf("%.0f bytes a second beside a rival, want %d", rate, Least)
 	}
-	if want := 140 * time.Millisecond; l.us.Queue() < want {
-		t.Errorf("a queue of %v is seen, want more than %v", l.us.Queue(), want)
+	if want := 140 * time.Millisecond; l.us.queue < want {
+		t.Errorf("a queue of %v is seen, want more than %v", l.us.queue, want)
 	}
 }
 
@@ -214,7 +214,7 @@ func TestDecisions(t *testing.T) {
 			c.Step(Look{})
 			tt.play(&c, &Path{})
 			if got := c.Rate(); !tt.want(got) {
-				t.Errorf("%.0f bytes a second, queue %v", got, c.Queue())
+				t.Errorf("%.0f bytes a second, queue %v", got, c.queue)
 			}
 		})
 	}
