@@ -97,17 +97,16 @@ func (l *line) look() bool {
 		if !p.yields() {
 			continue
 		}
-		look.Bytes += p.gentle.through(p.stream)
-		if p.swarm.node.turns.wants(p.up.turn) {
+		m, ok := measure(p.stream.await.raw)
+		look.Bytes += p.gentle.through(p.stream, m, ok)
+		if l.node.turns.wants(p.up.turn) {
 			served = append(served, p)
+			l.listen(p, m, now)
+			look.Paths = append(look.Paths, &p.gentle.path)
 		}
 	}
 	if len(served) == 0 {
 		return false
-	}
-	for _, p := range served {
-		l.listen(p, now)
-		look.Paths = append(look.Paths, &p.gentle.path)
 	}
 	l.ask(served, now)
 	address := localOf(served[0].stream)
@@ -121,10 +120,11 @@ func (l *line) look() bool {
 	return true
 }
 
-// listen takes in the latest round trips of p.
-func (l *line) listen(p *Peer, now time.Duration) {
+// listen takes in the latest round trips of p. Where the system measures nothing,
+// nothing is acknowledged.
+func (l *line) listen(p *Peer, m measured, now time.Duration) {
 	g := &p.gentle
-	if m, ok := measure(p.stream.await.raw); ok && m.acked-g.acked >= trueTrip {
+	if m.acked >= g.acked+trueTrip {
 		g.acked, g.trip = m.acked, now
 		l.control.Saw(&g.path, m.trip, now)
 	}
@@ -136,9 +136,9 @@ func (l *line) listen(p *Peer, now time.Duration) {
 
 // through is how many more bytes have arrived: those that only fill the system's
 // buffers say nothing about the line. Where it is not known, they have to do.
-func (g *gentle) through(s *stream) int {
+func (g *gentle) through(s *stream, m measured, known bool) int {
 	all := s.written.Load()
-	if m, ok := measure(s.await.raw); ok {
+	if known {
 		all = int64(m.acked)
 	}
 	more := all - g.given
