@@ -131,7 +131,7 @@ func (g *gate) enter(host netip.Addr, nc io.Closer) *place {
 	}
 	if len(g.places) >= halfOpenMost {
 		_ = g.places[0].nc.Close()
-		g.remove(g.places[0])
+		g.remove(0)
 	}
 	p := &place{nc, network}
 	g.places = append(g.places, p)
@@ -148,14 +148,17 @@ func (g *gate) enter(host netip.Addr, nc io.Closer) *place {
 func (g *gate) leave(p *place) (held bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if held = slices.Contains(g.places, p); held {
-		g.remove(p)
+	i := slices.Index(g.places, p)
+	if i < 0 {
+		return false
 	}
-	return held
+	g.remove(i)
+	return true
 }
 
-func (g *gate) remove(p *place) {
-	g.places = slices.DeleteFunc(g.places, func(o *place) bool { return o == p })
+func (g *gate) remove(i int) {
+	p := g.places[i]
+	g.places = slices.Delete(g.places, i, i+1)
 	if !p.network.IsValid() {
 		return
 	}

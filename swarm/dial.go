@@ -65,7 +65,7 @@ func (s *Swarm) wanted() int {
 		return 0
 	case !s.have.All():
 		return neighboursWanted
-	case s.shares(false) || s.local && s.shares(true):
+	case s.shares(s.local):
 		return neighboursOfSeed
 	}
 	return 0

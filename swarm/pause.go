@@ -10,8 +10,7 @@ func (s *Swarm) Pause(on bool) {
 	if s.paused.Swap(on) == on {
 		return
 	}
-	signal(s.dirty)
-	signal(s.room)
+	s.heed()
 }
 
 // turnAway rejects all requests that wait, if the content is not served now.

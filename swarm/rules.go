@@ -60,7 +60,7 @@ func (n *Node) obey(ctx context.Context, running *sync.WaitGroup) {
 				n.options.Sharing(v)
 			}
 			n.change()
-			n.each((*Swarm).heedRules)
+			n.each((*Swarm).heed)
 		})
 	})
 }
@@ -103,9 +103,9 @@ func (n *Node) whileRuled(ctx context.Context, lan bool, act func(ctx context.Co
 	}
 }
 
-// heedRules has the neighbours feel what the rules say now: what they wait for is
-// rejected, or they are told anew what can be had here.
-func (s *Swarm) heedRules() {
+// heed has the neighbours feel whether the content is served now: what they wait
+// for is rejected, or they are told anew what can be had here.
+func (s *Swarm) heed() {
 	signal(s.dirty)
 	signal(s.room)
 }
@@ -115,11 +115,5 @@ func (s *Swarm) heedRules() {
 func (s *Swarm) unshared() bool {
 	n := s.node
 	v := n.options.Quota.Verdict()
-	switch {
-	case n.done():
-		return true
-	case !v.Forbids(false), s.local && !v.Forbids(true):
-		return false
-	}
-	return v.Lasting() || !n.options.Stay
+	return n.done() || v.Forbids(s.local) && (v.Lasting() || !n.options.Stay)
 }

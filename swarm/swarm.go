@@ -182,11 +182,11 @@ func (s *Swarm) content() wire.Content {
 // shares tells whether requests are answered that come from the local network, or
 // from the Internet.
 func (s *Swarm) shares(lan bool) bool {
-	return s.welcomes() && !s.paused.Load() && s.node.mayShare(lan)
+	return s.serves && !s.paused.Load() && s.node.mayShare(lan)
 }
 
 // welcomes tells whether peers may come who want something, now or later.
-func (s *Swarm) welcomes() bool { return s.serves && s.node.options.Share && !s.node.done() }
+func (s *Swarm) welcomes() bool { return s.serves && !s.node.done() }
 
 // has tells whether a piece can be served.
 func (s *Swarm) has(piece int) bool {
