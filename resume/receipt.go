@@ -32,7 +32,6 @@ import (
 type Receipt struct {
 	file string         // empty when there cannot be one
 	look [lookSize]byte // of the content when LookAt was called
-	dir  string         // that file is in
 }
 
 const (
@@ -57,7 +56,7 @@ func LookAt(m *verify.Manifest, path, folder string) Receipt {
 	}
 	id := m.ID()
 	name := blake3.Sum256(append(id[:], abs...))
-	return Receipt{file: filepath.Join(folder, hex.EncodeToString(name[:16])), look: look, dir: folder}
+	return Receipt{file: filepath.Join(folder, hex.EncodeToString(name[:16])), look: look}
 }
 
 // Holds tells whether what looked like this was proven to be right.
@@ -81,12 +80,13 @@ func (r Receipt) Keep() error {
 	if r.file == "" {
 		return nil
 	}
-	err := os.MkdirAll(r.dir, 0o700)
+	dir := filepath.Dir(r.file)
+	err := os.MkdirAll(dir, 0o700)
 	if err == nil {
-		err = r.write()
+		err = r.write(dir)
 	}
 	if err == nil {
-		err = prune(r.dir, maxReceipts)
+		err = prune(dir)
 	}
 	if err != nil {
 		return fmt.Errorf("keep receipt: %w", err)
@@ -94,10 +94,10 @@ func (r Receipt) Keep() error {
 	return nil
 }
 
-// write writes the receipt, whole or not at all as far as other processes see
+// write writes the receipt in its folder, whole or not at all as far as other processes see
 // it. It is not synced: a torn one does not match.
-func (r Receipt) write() error {
-	f, err := os.CreateTemp(r.dir, ".new-*")
+func (r Receipt) write(dir string) error {
+	f, err := os.CreateTemp(dir, ".new-*")
 	if err != nil {
 		return err
 	}
@@ -112,11 +112,11 @@ func (r Receipt) write() error {
 	return nil
 }
 
-// prune removes the oldest quarter of the files in dir once there are more than
-// most. Another process may be doing the same.
-func prune(dir string, most int) error {
+// prune removes the oldest quarter of the receipts in dir once there are too many.
+// Another process may be doing the same.
+func prune(dir string) error {
 	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) <= most {
+	if err != nil || len(entries) <= maxReceipts {
 		return err
 	}
 	var files []fs.FileInfo
@@ -128,7 +128,7 @@ func prune(dir string, most int) error {
 	slices.SortFunc(files, func(a, b fs.FileInfo) int {
 		return cmp.Or(a.ModTime().Compare(b.ModTime()), cmp.Compare(a.Name(), b.Name()))
 	})
-	for _, fi := range files[:max(0, len(files)-most*3/4)] {
+	for _, fi := range files[:max(0, len(files)-maxReceipts*3/4)] {
 		if err := os.Remove(filepath.Join(dir, fi.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}

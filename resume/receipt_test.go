@@ -207,7 +207,7 @@ func TestReceiptsArePruned(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 8 {
 		all.Go(func() {
-			r := Receipt{file: filepath.Join(dir, fmt.Sprintf("mine%d", i)), dir: dir, look: [lookSize]byte{byte(i)}}
+			r := Receipt{file: filepath.Join(dir, fmt.Sprintf("mine%d", i)), look: [lookSize]byte{byte(i)}}
 			if err := r.Keep(); err != nil {
 				t.Error(err)
 			}

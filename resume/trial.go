@@ -3,7 +3,6 @@ package resume
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -91,15 +90,6 @@ func Missing(m *verify.Manifest, path string) int64 {
 	if sized(m, pl.final) {
 		return 0
 	}
-	var taken int64
-	_ = filepath.WalkDir(pl.part, func(_ string, e fs.DirEntry, err error) error {
-		if err != nil {
-			return err // there is none, or what cannot be seen does not count
-		}
-		if i, err := e.Info(); err == nil && i.Mode().IsRegular() {
-			taken += allocated(i)
-		}
-		return nil
-	})
-	return max(m.Size()-taken, 0)
+	s, _ := surveyPart(m, pl.part) // what cannot be seen does not count
+	return m.Size() - s.allocated
 }

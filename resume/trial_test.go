@@ -49,4 +49,11 @@ func TestMissing(t *testing.T) {
 	if got := Missing(c.Manifest, path); got != 0 {
 		t.Errorf("of a whole file, %d bytes are missing", got)
 	}
+	folder := newContent(t, 2, someFiles)
+	path = filepath.Join(t.TempDir(), "folder")
+	must(t, os.Mkdir(path+partSuffix, 0o700))
+	must(t, os.WriteFile(filepath.Join(path+partSuffix, "stranger"), part, 0o600))
+	if got := Missing(folder.Manifest, path); got != folder.Size() {
+		t.Errorf("beside a file of no concern, %d bytes are missing, want %d", got, folder.Size())
+	}
 }
