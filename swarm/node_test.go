@@ -145,3 +145,25 @@ func TestWhatIsNotKept(t *testing.T) {
 		}
 	})
 }
+
+// TestStatsCount has both ends count what goes from one to the other.
+func TestStatsCount(t *testing.T) {
+	c := newContent(t, 1<<20, 64<<10, false)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		m, s := w.seed(c, near)
+		_, l := w.leech(c, Options{}, m)
+		if _, err := bring(t.Context(), firstPeer(t, l), lease(upTo(3)...)); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		const want = 3 * 64 << 10
+		here, there := s.Stats(), l.Stats()
+		if here.Uploaded != want || here.ToLAN != 0 || here.Table[0].To != want || here.Table[0].From != 0 {
+			t.Errorf("the seed says %+v", here)
+		}
+		if there.Uploaded != 0 || there.Table[0].From != want || there.Table[0].To != 0 {
+			t.Errorf("the other one says %+v", there)
+		}
+	})
+}

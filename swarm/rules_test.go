@@ -157,8 +157,9 @@ func TestLocalPeersAreFree(t *testing.T) {
 						}
 					}
 				}
-				if n := s.Stats().Uploaded; k.Used() != 0 || test.lan != (n == 1<<20) {
-					t.Errorf("%d bytes were uploaded, %d are counted", n, k.Used())
+				st := s.Stats()
+				if n := st.Uploaded; k.Used() != 0 || test.lan != (n == 1<<20) || st.ToLAN != n {
+					t.Errorf("%d bytes were uploaded, %d of them in the local network, %d are counted", n, st.ToLAN, k.Used())
 				}
 			})
 		})
