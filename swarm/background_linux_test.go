@@ -1,7 +1,6 @@
 package swarm
 
 import (
-	"net"
 	"sync"
 	"testing"
 	"time"
@@ -51,22 +50,4 @@ func TestBackgroundLooks(t *testing.T) {
 	if err := c.Close(); err != nil || len(b.conns) > 0 {
 		t.Errorf("%d connections are left (%v)", len(b.conns), err)
 	}
-}
-
-// tcpPair is a connection on loopback.
-func tcpPair(t *testing.T) (ours, theirs net.Conn) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	if ours, err = net.Dial("tcp", l.Addr().String()); err != nil {
-		t.Fatal(err)
-	}
-	if theirs, err = l.Accept(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = ours.Close(); _ = theirs.Close() })
-	return ours, theirs
 }

@@ -147,3 +147,37 @@ func TestGentle(t *testing.T) {
 	}
 	checkLower(t, p.stream.await.raw)
 }
+
+// TestLineAsks pings who is served and whose round trip was not seen for longest,
+// and takes in the answer.
+func TestLineAsks(t *testing.T) {
+	n := &Node{turns: newTurns(nil)}
+	s := &Swarm{node: n}
+	n.swarms = []*Swarm{s}
+	for i := range 2 {
+		ours, _ := tcpPair(t)
+		p := &Peer{swarm: s, stream: newStream(ours, nil), wake: make(chan struct{}, 1)}
+		p.up.turn = newTurn(netip.AddrFrom4([4]byte{198, 18, 0, byte(i)}), func() {})
+		p.up.turn.yields = true
+		s.peers = append(s.peers, p)
+	}
+	seen, unseen := s.peers[0], s.peers[1]
+	asked := func() [2]bool { return [2]bool{len(seen.out.take()) > 0, len(unseen.out.take()) > 0} }
+	l := &line{node: n, began: time.Now().Add(-time.Hour)}
+	seen.gentle.trip = 2 * time.Hour
+	if l.look() || asked() != [2]bool{} {
+		t.Error("somebody is looked at who is not served")
+	}
+	n.turns.ask(seen.up.turn, time.Now())
+	n.turns.ask(unseen.up.turn, time.Now())
+	if !l.look() || asked() != [2]bool{false, true} {
+		t.Error("it is not the one that was not seen for longest that is asked")
+	}
+	unseen.gentle.heard.Store(int64(40 * time.Millisecond))
+	if !l.look() || asked() != [2]bool{} {
+		t.Error("somebody is asked again who has answered")
+	}
+	if trip := unseen.gentle.path.Trip(); trip != 40*time.Millisecond {
+		t.Errorf("a round trip of %v was heard", trip)
+	}
+}

@@ -51,6 +51,27 @@ func TestPause(t *testing.T) {
 	})
 }
 
+// TestPauseTurnsAwayAtOnce has whoever waits for a turn that would come in seconds
+// know at once that there will be none.
+func TestPauseTurnsAwayAtOnce(t *testing.T) {
+	c := newContent(t, 1<<20, 64<<10, false)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		m := w.machine(near)
+		s := w.node(m, Options{Share: true, LimitUp: perSecond(1 << 10)}).Join(c.seed())
+		_, l := w.leech(c, Options{}, m)
+		p := firstPeer(t, l)
+		var paused time.Time
+		time.AfterFunc(time.Second, func() { paused = time.Now(); s.Pause(true) })
+		if _, err := bring(t.Context(), p, lease(upTo(c.NumPieces())...)); !refused(err) {
+			t.Error(err)
+		}
+		if took := time.Since(paused); took > time.Second/2 {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
 // TestPausedStranger connects to a paused seed, and is served when it goes on.
 func TestPausedStranger(t *testing.T) {
 	c := newContent(t, 1<<20, 64<<10, false)
