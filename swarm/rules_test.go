@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -118,6 +119,37 @@ func TestRulesCutUploads(t *testing.T) {
 		// Who is not to stay does not wait for the end of it.
 		if long := <-served; long > time.Minute+2*time.Second {
 			t.Errorf("the seed period lasted %v", long)
+		}
+	})
+}
+
+// TestWhileRuled begins anew when sharing ends, and not when all stays as it is.
+func TestWhileRuled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		n := w.node(w.machine(near), Options{Share: true})
+		ctx, stop := context.WithCancel(t.Context())
+		var acts []bool
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			n.whileRuled(ctx, false, func(ctx context.Context, may bool) {
+				acts = append(acts, may)
+				<-ctx.Done()
+			})
+		}()
+		synctest.Wait()
+		n.change()
+		synctest.Wait()
+		if !slices.Equal(acts, []bool{true}) {
+			t.Errorf("nothing has changed: %v", acts)
+		}
+		n.exhaust()
+		synctest.Wait()
+		stop()
+		<-ended
+		if !slices.Equal(acts, []bool{true, false}) {
+			t.Errorf("sharing has ended: %v", acts)
 		}
 	})
 }
