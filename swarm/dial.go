@@ -110,13 +110,22 @@ func (s *Swarm) dialled(addr netip.AddrPort, err error) {
 	signal(s.room)
 }
 
-// release lets addr be dialled again some time, unless a neighbour listens there.
-func (s *Swarm) release(addr netip.AddrPort) {
+// release lets addresses be dialled again some time, unless they lead to a
+// neighbour.
+func (s *Swarm) release(addrs ...netip.AddrPort) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if addr.Port() != 0 && !slices.ContainsFunc(s.peers, func(p *Peer) bool { return p.listens == addr }) {
-		s.book.Gone(addr, time.Now())
+	for _, addr := range addrs {
+		if addr.Port() != 0 && !slices.ContainsFunc(s.peers, func(p *Peer) bool { return p.isAt(addr) }) {
+			s.book.Gone(addr, time.Now())
+		}
 	}
+}
+
+// isAt tells whether p is known to accept peers there. The caller holds the
+// swarm's mu.
+func (p *Peer) isAt(addr netip.AddrPort) bool {
+	return p.listens == addr || slices.Contains(p.aliases, addr)
 }
 
 // connect dials and shakes hands. It gives up when ctx ends.

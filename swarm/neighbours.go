@@ -22,6 +22,7 @@ const (
 	pingAfter   = 45 * time.Second // of silence
 	deadAfter   = 2 * time.Minute  // of silence
 	stuckAfter  = time.Minute      // with a Write that does not end
+	crossing    = 5 * time.Second  // in which two who dial each other meet twice
 )
 
 var (
@@ -59,8 +60,12 @@ func (s *Swarm) admit(p *Peer) (wire.ByeReason, error) {
 	}
 	if o := s.sameNode(p); o != nil {
 		if !s.prefers(p, o) {
+			if p.dialled { // who comes may claim any port
+				o.aliases = append(o.aliases, p.listens)
+			}
 			return wire.ByeDuplicate, errDuplicate
 		}
+		p.aliases = append(o.aliases, o.listens)
 		o.close(errDuplicate, wire.ByeDuplicate)
 	} else if s.crowded(p) || len(s.peers) >= neighboursMost && !s.evict(p) {
 		return wire.ByeFull, errFull
@@ -87,12 +92,13 @@ func (s *Swarm) sameNode(p *Peer) *Peer {
 	return nil
 }
 
-// prefers tells which of two connections between the same nodes stays: the one
-// that the lower node opened, so that both ends keep the same; else the older.
+// prefers tells whether a new connection stays in place of one between the same
+// nodes. Of two that were made at once it is the one that the lower node opened, so
+// that both ends keep the same; else it is the older.
 func (s *Swarm) prefers(p, old *Peer) bool {
 	us, them := s.node.endpoint.Node(), p.conn.Peer().Node
 	oursWins := bytes.Compare(us[:], them[:]) < 0
-	return p.dialled != old.dialled && p.dialled == oursWins
+	return p.dialled != old.dialled && p.dialled == oursWins && old.stream.age() < crossing
 }
 
 // crowded tells whether the host of p has neighbours enough here, so that nobody
@@ -147,8 +153,9 @@ func (s *Swarm) peersOf(p *Peer) (n int) {
 func (s *Swarm) dismiss(p *Peer) {
 	s.mu.Lock()
 	s.peers = slices.DeleteFunc(s.peers, func(o *Peer) bool { return o == p })
+	left := append(p.aliases, p.listens)
 	s.mu.Unlock()
-	s.release(p.listens)
+	s.release(left...)
 	s.crowdNews.Add(1)
 	signal(s.news)
 	signal(s.room)

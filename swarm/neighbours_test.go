@@ -3,13 +3,16 @@ package swarm
 import (
 	"context"
 	"errors"
+	"net"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/bits-and-blooms/bitset"
 
+	"github.com/shoal-dl/shoal/swarm/discovery"
 	"github.com/shoal-dl/shoal/swarm/swarmtest"
 	"github.com/shoal-dl/shoal/swarm/wire"
 )
@@ -83,6 +86,41 @@ func TestDuplicate(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestTwoAddresses knows a node by two addresses, and dials the one it is not
+// connected by once, as long as the connection lasts.
+func TestTwoAddresses(t *testing.T) {
+	c := newContent(t, 1<<20, 64<<10, false)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		m, seed := w.seed(c, near)
+		other := w.machine(near)
+		from := w.machine(near)
+		var dials atomic.Int32
+		s := runNode(t, Options{Listener: from.Listen(from.at.Port()), Dial: func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+			switch to {
+			case other.at:
+				to = m.at
+				fallthrough
+			case m.at:
+				dials.Add(1)
+			}
+			return from.Dial(ctx, to)
+		}}).Join(Content{Manifest: c.Manifest, Read: c.read, Peers: []string{m.at.String(), other.at.String()}})
+		firstPeer(t, s)
+		time.Sleep(time.Hour)
+		s.found(discovery.User, w.machine(near).at) // there is somebody to dial, in vain
+		time.Sleep(time.Hour)
+		if n := dials.Load(); n != 2 {
+			t.Errorf("%d dials", n)
+		}
+		seed.Leave()
+		time.Sleep(time.Hour)
+		if n := dials.Load(); n < 10 {
+			t.Errorf("%d dials after it has left", n)
+		}
+	})
 }
 
 func TestBan(t *testing.T) {

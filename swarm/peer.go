@@ -35,6 +35,7 @@ type Peer struct {
 	listens netip.AddrPort // where it accepts peers; zero if it does not
 	dialled bool           // by us
 	lan     bool
+	aliases []netip.AddrPort // where it accepts peers besides; the swarm's mu guards it
 
 	wake    chan struct{} // capacity 1: the writer has something to do
 	version atomic.Uint64

@@ -42,6 +42,19 @@ const (
 	received = 100 // messages a second that are looked at
 	replies  = 10  // replies a second that are sent
 	backlog  = 32  // peers heard of that wait for the caller of Peers
+
+	// What a peer says by another way than at first is left alone for so long.
+	// More peers than that are not remembered: they may be found twice.
+	oneWay  = time.Minute
+	senders = 4096
+
+	// IPv6 comes so much later than IPv4, which has the smaller headers: who can
+	// hear both takes the first.
+	second = 50 * time.Millisecond
+
+	// patience is how long we leave it to somebody who said hello, and to whom we
+	// have replied, to make the connection: two are not to be made at once.
+	patience = time.Second
 )
 
 // LAN is our part in the group. Its methods may be called by several
@@ -60,12 +73,19 @@ type LAN struct {
 	mu       sync.Mutex
 	links    []link
 	contents map[*content]struct{}
-	sent     map[[nonceSize]byte]time.Time // nonces of our own hellos, while they are in the window
+	senders  map[[nonceSize]byte]sender // by nonce, while it is oneWay
+}
+
+// sender is where a peer was heard first, and when.
+type sender struct {
+	addr netip.Addr
+	at   time.Time
 }
 
 // content is what one call of Peers is about.
 type content struct {
 	key   *tagger
+	nonce [nonceSize]byte
 	port  uint16
 	found chan netip.AddrPort
 }
@@ -93,7 +113,7 @@ func New(ctx context.Context, o Options) (*LAN, error) {
 		received: rate.NewLimiter(received, received),
 		replies:  rate.NewLimiter(replies, replies),
 		contents: make(map[*content]struct{}),
-		sent:     make(map[[nonceSize]byte]time.Time),
+		senders:  make(map[[nonceSize]byte]sender),
 	}, nil
 }
 
@@ -114,11 +134,12 @@ func (l *LAN) Run(ctx context.Context) {
 }
 
 // Peers says hello for the content with that LAN key, and yields the addresses
-// of those who serve it as they are heard, the same ones again and again. Port
-// is where we serve it; with port 0 we only ask. It ends with ctx or Run.
+// of those who serve it as they are heard, the same ones again and again, but one
+// address of each. Who has heard of us by our reply comes a while later.
+// Port is where we serve it; with port 0 we only ask. It ends with ctx or Run.
 func (l *LAN) Peers(ctx context.Context, key [32]byte, port uint16) iter.Seq[netip.AddrPort] {
 	return func(yield func(netip.AddrPort) bool) {
-		c := &content{key: newTagger(key), port: port, found: make(chan netip.AddrPort, backlog)}
+		c := &content{key: newTagger(key), nonce: newNonce(), port: port, found: make(chan netip.AddrPort, backlog)}
 		l.mu.Lock()
 		l.contents[c] = struct{}{}
 		l.mu.Unlock()
@@ -152,33 +173,41 @@ func (l *LAN) Peers(ctx context.Context, key [32]byte, port uint16) iter.Seq[net
 func (l *LAN) greet(ctx context.Context, c *content) {
 	waits := []time.Duration{500 * time.Millisecond, 1500 * time.Millisecond, 6 * time.Second, 5 * time.Minute}
 	for i := 0; ; i++ {
-		l.hello(c)
+		m := seal(hello, c.key, c.port, c.nonce, time.Now())
+		for k, s := range l.stations {
+			if k > 0 && !l.wait(ctx, second) {
+				return
+			}
+			l.hello(s, m)
+		}
 		wait := waits[min(i, len(waits)-1)]
-		select {
-		case <-time.After(wait + mathrand.N(wait/5)): // so that nobody keeps step
-		case <-ctx.Done():
-			return
-		case <-l.ended:
+		if !l.wait(ctx, wait+mathrand.N(wait/5)) { // so that nobody keeps step
 			return
 		}
 	}
 }
 
+// wait waits, and tells whether neither ctx nor Run has ended.
+func (l *LAN) wait(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+	case <-l.ended:
+	}
+	return false
+}
+
 // hello says hello once, by all interfaces.
-func (l *LAN) hello(c *content) {
+func (l *LAN) hello(s *station, m message) {
 	l.sending.Lock()
 	defer l.sending.Unlock()
-	now := time.Now()
-	m := seal(hello, c.key, c.port, newNonce(), now)
-	l.remember(m.nonce(), now)
 	for _, k := range l.refresh() {
-		for _, s := range l.stations {
-			if !s.on(k) {
-				continue
-			}
-			if err := s.send(m, &k.Interface); err != nil {
-				l.verbose("lan: %v", err)
-			}
+		if !s.on(k) {
+			continue
+		}
+		if err := s.send(m, &k.Interface); err != nil {
+			l.verbose("lan: %v", err)
 		}
 	}
 }
@@ -187,17 +216,6 @@ func (l *LAN) hello(c *content) {
 func newNonce() (n [nonceSize]byte) {
 	_, _ = rand.Read(n[:]) // never fails
 	return n
-}
-
-// remember notes a nonce of our own, and forgets those that have left the
-// window.
-func (l *LAN) remember(nonce [nonceSize]byte, now time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	maps.DeleteFunc(l.sent, func(_ [nonceSize]byte, at time.Time) bool {
-		return now.Sub(at) > 2*(window+1)*time.Minute
-	})
-	l.sent[nonce] = now
 }
 
 // refresh looks which interfaces there are by now, and joins the group on
@@ -253,33 +271,71 @@ func (l *LAN) receive(ctx context.Context, s *station, socket net.PacketConn) {
 func (l *LAN) handle(s *station, datagram []byte, from netip.AddrPort, now time.Time) {
 	from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
 	m, ok := parse(datagram, now)
-	if !ok || !l.heeds(&m, from.Addr()) {
+	if !ok || !l.isLocal(from.Addr()) {
 		return
 	}
-	for _, c := range l.about(&m) {
-		if m.port() != 0 {
-			select {
-			case c.found <- netip.AddrPortFrom(from.Addr(), m.port()):
-			default: // the caller is slow; it will be heard of again
-			}
+	ours := l.about(&m)
+	if len(ours) == 0 || !l.heeds(m.nonce(), from.Addr(), now) {
+		return
+	}
+	for _, c := range ours {
+		replied := m.kind() == hello && c.port != 0 && l.reply(s, c, from, now)
+		if m.port() == 0 {
+			continue
 		}
-		if m.kind() == hello && c.port != 0 && l.replies.Allow() {
-			answer := seal(reply, c.key, c.port, newNonce(), now)
-			if _, err := s.own.WriteTo(answer[:], net.UDPAddrFromAddrPort(from)); err != nil {
-				l.verbose("lan: reply to %v: %v", from, err)
-			}
+		at := netip.AddrPortFrom(from.Addr(), m.port())
+		if replied {
+			time.AfterFunc(patience, func() { c.heard(at) })
+		} else {
+			c.heard(at)
 		}
 	}
 }
 
-// heeds tells whether a message from there counts: it is not our own, and
-// comes from a network we are on.
-func (l *LAN) heeds(m *message, from netip.Addr) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if _, own := l.sent[m.nonce()]; own {
+// reply tells whoever said hello where the content can be had here, unless many
+// have just been told.
+func (l *LAN) reply(s *station, c *content, to netip.AddrPort, now time.Time) bool {
+	if !l.replies.Allow() {
 		return false
 	}
+	answer := seal(reply, c.key, c.port, c.nonce, now)
+	if _, err := s.own.WriteTo(answer[:], net.UDPAddrFromAddrPort(to)); err != nil {
+		l.verbose("lan: reply to %v: %v", to, err)
+		return false
+	}
+	return true
+}
+
+// heard tells the caller of Peers where somebody serves the content.
+func (c *content) heard(at netip.AddrPort) {
+	select {
+	case c.found <- at:
+	default: // the caller is slow; it will be heard of again
+	}
+}
+
+// heeds tells whether what a peer says counts: it is not ourselves, and was not
+// heard first at another address.
+func (l *LAN) heeds(nonce [nonceSize]byte, from netip.Addr, now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for c := range l.contents {
+		if c.nonce == nonce {
+			return false
+		}
+	}
+	maps.DeleteFunc(l.senders, func(_ [nonceSize]byte, s sender) bool { return now.Sub(s.at) > oneWay })
+	first, known := l.senders[nonce]
+	if !known && len(l.senders) < senders {
+		l.senders[nonce] = sender{from, now}
+	}
+	return !known || first.addr == from
+}
+
+// isLocal tells whether an address is in a network we are on.
+func (l *LAN) isLocal(from netip.Addr) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	return slices.ContainsFunc(l.links, func(k link) bool {
 		return slices.ContainsFunc(k.networks, func(p netip.Prefix) bool { return p.Contains(from.WithZone("")) })
 	})

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -160,12 +161,12 @@ func (c *counter) WriteTo(b []byte, to net.Addr) (int, error) {
 
 // fake is a LAN on 10.0.0.0/8 without sockets, with one content.
 func fake() (*LAN, *content, *station, *counter) {
-	c := &content{key: taggerOf('k'), port: 7001, found: make(chan netip.AddrPort, backlog)}
+	c := &content{key: taggerOf('k'), nonce: [nonceSize]byte{'o', 'w', 'n'}, port: 7001, found: make(chan netip.AddrPort, backlog)}
 	replied := &counter{}
 	l := &LAN{
 		links:    []link{{networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/8")}}},
 		contents: map[*content]struct{}{c: {}},
-		sent:     map[[nonceSize]byte]time.Time{{'o', 'w', 'n'}: time.Now()},
+		senders:  make(map[[nonceSize]byte]sender),
 		replies:  rate.NewLimiter(replies, replies),
 		verbose:  func(string, ...any) {},
 	}
@@ -173,71 +174,104 @@ func fake() (*LAN, *content, *station, *counter) {
 }
 
 func TestHandle(t *testing.T) {
-	now := time.Unix(1_800_000_000, 0)
 	from := netip.MustParseAddrPort("10.1.2.3:999")
 	mine, other := taggerOf('k'), taggerOf('x')
 	for _, test := range []struct {
 		name    string
-		message message
+		message func(now time.Time) message
 		from    netip.AddrPort
-		heard   string
+		heard   string // at once
+		later   string // when the other one had time to connect
 		replied bool
 	}{
-		{"hello", seal(hello, mine, 7005, nonceOf(1), now), from, "10.1.2.3:7005", true},
-		{"a question", seal(hello, mine, 0, nonceOf(1), now), from, "", true},
-		{"reply", seal(reply, mine, 7005, nonceOf(1), now), from, "10.1.2.3:7005", false},
-		{"another content", seal(hello, other, 7005, nonceOf(1), now), from, "", false},
-		{"replayed an hour later", seal(hello, mine, 7005, nonceOf(1), now.Add(-time.Hour)), from, "", false},
-		{"our own", seal(hello, mine, 7005, [nonceSize]byte{'o', 'w', 'n'}, now), from, "", false},
-		{"from afar", seal(hello, mine, 7005, nonceOf(1), now), netip.MustParseAddrPort("8.8.8.8:999"), "", false},
+		{"hello", func(now time.Time) message { return seal(hello, mine, 7005, nonceOf(1), now) }, from, "", "10.1.2.3:7005", true},
+		{"a question", func(now time.Time) message { return seal(hello, mine, 0, nonceOf(1), now) }, from, "", "", true},
+		{"reply", func(now time.Time) message { return seal(reply, mine, 7005, nonceOf(1), now) }, from, "10.1.2.3:7005", "", false},
+		{"another content", func(now time.Time) message { return seal(hello, other, 7005, nonceOf(1), now) }, from, "", "", false},
+		{"replayed an hour later", func(now time.Time) message { return seal(hello, mine, 7005, nonceOf(1), now.Add(-time.Hour)) }, from, "", "", false},
+		{"our own", func(now time.Time) message { return seal(hello, mine, 7005, [nonceSize]byte{'o', 'w', 'n'}, now) }, from, "", "", false},
+		{"from afar", func(now time.Time) message { return seal(hello, mine, 7005, nonceOf(1), now) }, netip.MustParseAddrPort("8.8.8.8:999"), "", "", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			l, c, s, replied := fake()
-			l.handle(s, test.message[:], test.from, now)
-			var heard string
-			if len(c.found) > 0 {
-				heard = (<-c.found).String()
-			}
-			if heard != test.heard {
-				t.Errorf("heard %q, want %q", heard, test.heard)
-			}
-			if got := len(replied.sent) > 0; got != test.replied {
-				t.Errorf("replied %v, want %v", got, test.replied)
-			}
-			if len(replied.sent) > 0 && replied.sent[0].String() != test.from.String() {
-				t.Errorf("replied to %v", replied.sent[0])
-			}
+			synctest.Test(t, func(t *testing.T) {
+				now := time.Now()
+				l, c, s, replied := fake()
+				m := test.message(now)
+				l.handle(s, m[:], test.from, now)
+				if heard := hears(c); heard != test.heard {
+					t.Errorf("heard %q, want %q", heard, test.heard)
+				}
+				<-time.After(patience + 1)
+				synctest.Wait()
+				if heard := hears(c); heard != test.later {
+					t.Errorf("later heard %q, want %q", heard, test.later)
+				}
+				if got := len(replied.sent) > 0; got != test.replied {
+					t.Errorf("replied %v, want %v", got, test.replied)
+				}
+				if len(replied.sent) > 0 && replied.sent[0].String() != test.from.String() {
+					t.Errorf("replied to %v", replied.sent[0])
+				}
+			})
 		})
 	}
 }
 
-// TestFlood checks that a flood of hellos costs few replies and no memory.
-func TestFlood(t *testing.T) {
-	l, c, s, replied := fake()
-	now := time.Now()
-	for i := range 1000 {
-		m := seal(hello, c.key, 7005, nonceOf(byte(i)), now)
-		l.handle(s, m[:], netip.MustParseAddrPort("10.1.2.3:999"), now)
-	}
-	if n := len(replied.sent); n < replies || n > 2*replies {
-		t.Errorf("%d replies to 1000 hellos, want about %d", n, replies)
-	}
-	if len(c.found) != backlog || len(l.sent) != 1 {
-		t.Errorf("%d peers and %d nonces wait", len(c.found), len(l.sent))
+// hears is whom the caller of Peers is told of, "" if nobody.
+func hears(c *content) string {
+	select {
+	case addr := <-c.found:
+		return addr.String()
+	default:
+		return ""
 	}
 }
 
-// TestForgetsNonces checks that nonces of our own are kept as long as their
-// messages count, and no longer.
-func TestForgetsNonces(t *testing.T) {
-	l, _, _, _ := fake()
-	begin := time.Unix(1_800_000_000, 0)
-	clear(l.sent)
-	for i := range 100 {
-		l.remember(nonceOf(byte(i)), begin.Add(time.Duration(i)*time.Minute))
+// TestOneWay hears a peer at the address where it was heard first, and at another
+// one when that was long ago.
+func TestOneWay(t *testing.T) {
+	for _, k := range []kind{hello, reply} {
+		now := time.Unix(1_800_000_000, 0)
+		l, c, s, replied := fake()
+		for i, step := range []struct {
+			nonce byte
+			from  string
+			after time.Duration
+			heard bool
+		}{
+			{1, "10.1.2.3:999", 0, true},
+			{1, "10.200.2.3:998", 0, false},
+			{2, "10.200.2.3:998", 0, true}, // another peer
+			{1, "10.1.2.3:999", 0, true},
+			{1, "10.200.2.3:998", 2 * oneWay, true},
+			{1, "10.1.2.3:999", 0, false},
+		} {
+			now = now.Add(step.after)
+			m := seal(k, c.key, 7005, nonceOf(step.nonce), now)
+			before := len(replied.sent) + len(c.found)
+			l.handle(s, m[:], netip.MustParseAddrPort(step.from), now)
+			if heard := len(replied.sent)+len(c.found) > before; heard != step.heard {
+				t.Errorf("kind %d, step %d: heard %v, want %v", k, i, heard, step.heard)
+			}
+		}
 	}
-	if n := len(l.sent); n < window+1 || n > 2*(window+1)+1 {
-		t.Errorf("%d nonces of one a minute remembered", n)
+}
+
+// TestFlood checks that a flood of hellos costs few replies and little memory.
+func TestFlood(t *testing.T) {
+	now := time.Now()
+	l, c, s, replied := fake()
+	for i := range 2 * senders {
+		nonce := nonceOf(byte(i))
+		nonce[nonceSize-1] = byte(i >> 8)
+		m := seal(hello, c.key, 7005, nonce, now)
+		l.handle(s, m[:], netip.MustParseAddrPort("10.1.2.3:999"), now)
+	}
+	if n := len(replied.sent); n < replies || n > 2*replies {
+		t.Errorf("%d replies to %d hellos, want about %d", n, 2*senders, replies)
+	}
+	if len(c.found) != backlog || len(l.senders) != senders {
+		t.Errorf("%d peers wait, and %d are remembered", len(c.found), len(l.senders))
 	}
 }
 

@@ -5,8 +5,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -17,8 +19,8 @@ import (
 // namespaceSide tells the test binary which of two machines it is to be.
 const namespaceSide = "SHOAL_LAN_SIDE"
 
-// TestTwoMachines joins two network namespaces by two cables, and lets a process
-// in each find the other by both cables and in both address families. It needs
+// TestTwoMachines joins two network namespaces by two cables, of which one or both
+// carry IPv4 or IPv6 or both, and lets a process in each find the other. It needs
 // root.
 func TestTwoMachines(t *testing.T) {
 	if os.Getenv(namespaceSide) != "" {
@@ -30,14 +32,36 @@ func TestTwoMachines(t *testing.T) {
 	if _, err := exec.LookPath("ip"); err != nil {
 		t.Skip(err)
 	}
-	b := startMachine(t, "b", "")
-	a := startMachine(t, "a", fmt.Sprint(b.Process.Pid))
-	a.expect(t, "ready")
-	b.tell(t, "go")
-	b.expect(t, "ready")
-	a.tell(t, "go")
-	a.expect(t, "10.1.0.2:7411", "10.2.0.2:7411", "[fe80::2%east]:7411", "[fe80::2%west]:7411")
-	b.expect(t, "10.1.0.1:7411", "10.2.0.1:7411", "[fe80::1%east]:7411", "[fe80::1%west]:7411")
+	for _, ways := range [][]string{
+		{"10.2.0.%d west"},
+		{"fe80::%d west"},
+		{"10.1.0.%d east", "fe80::%d east", "10.2.0.%d west", "fe80::%d west"},
+	} {
+		t.Run(strings.Join(ways, ", "), func(t *testing.T) {
+			t.Parallel()
+			b := startMachine(t, "b", "", ways)
+			a := startMachine(t, "a", fmt.Sprint(b.Process.Pid), ways)
+			a.expect(t, "ready")
+			b.tell(t, "go")
+			b.expect(t, "ready")
+			a.tell(t, "go")
+			a.expect(t, found(ways, 2)...)
+			b.expect(t, found(ways, 1)...)
+		})
+	}
+}
+
+// found is where the machine of that number may be found by those ways.
+func found(ways []string, number int) (addrs []string) {
+	for _, way := range ways {
+		ip, name, _ := strings.Cut(fmt.Sprintf(way, number), " ")
+		addr := netip.MustParseAddr(ip)
+		if addr.Is6() {
+			addr = addr.WithZone(name)
+		}
+		addrs = append(addrs, netip.AddrPortFrom(addr, 7411).String())
+	}
+	return addrs
 }
 
 // machine is the test binary in a network namespace of its own.
@@ -47,10 +71,10 @@ type machine struct {
 	lines chan string
 }
 
-func startMachine(t *testing.T, side, peer string) *machine {
+func startMachine(t *testing.T, side, peer string, ways []string) *machine {
 	t.Helper()
 	m := &machine{Cmd: exec.Command(os.Args[0], "-test.run=^TestMachine$", "-test.v"), lines: make(chan string, 1024)}
-	m.Env = append(os.Environ(), namespaceSide+"="+side, "SHOAL_LAN_PEER="+peer)
+	m.Env = append(os.Environ(), namespaceSide+"="+side, "SHOAL_LAN_PEER="+peer, "SHOAL_LAN_WAYS="+strings.Join(ways, ","))
 	m.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
 	var err error
 	if m.stdin, err = m.StdinPipe(); err != nil {
@@ -90,26 +114,23 @@ func (m *machine) tell(t *testing.T, line string) {
 	}
 }
 
-// expect waits until the machine has said all that.
+// expect waits until the machine has said one of these.
 func (m *machine) expect(t *testing.T, want ...string) {
 	t.Helper()
-	missing := map[string]bool{}
-	for _, w := range want {
-		missing[w] = true
-	}
 	late := time.After(20 * time.Second)
-	for len(missing) > 0 {
+	for {
 		select {
 		case line, ok := <-m.lines:
-			if strings.HasPrefix(line, "skip: ") {
+			switch {
+			case strings.HasPrefix(line, "skip: "):
 				t.Skip(line)
+			case !ok:
+				t.Fatalf("it ended without saying %v", want)
+			case slices.Contains(want, line):
+				return
 			}
-			if !ok {
-				t.Fatalf("it ended without saying %v", missing)
-			}
-			delete(missing, line)
 		case <-late:
-			t.Fatalf("it has not said %v", missing)
+			t.Fatalf("it has not said %v", want)
 		}
 	}
 }
@@ -117,25 +138,31 @@ func (m *machine) expect(t *testing.T, want ...string) {
 // TestMachine is one of the machines: it makes its end of the cables, and says
 // whom it hears until its stdin ends.
 func TestMachine(t *testing.T) {
-	side, number := os.Getenv(namespaceSide), "1"
+	side, number := os.Getenv(namespaceSide), 1
 	switch side {
 	case "":
 		t.Skip("TestTwoMachines runs this in namespaces")
 	case "b":
-		number = "2"
+		number = 2
 	}
 	stdin := bufio.NewReader(os.Stdin)
 	if side == "b" { // the other one lays the cables
 		_, _ = stdin.ReadString('\n')
 	}
-	for i, name := range []string{"east", "west"} {
+	for _, name := range []string{"east", "west"} {
 		if side == "a" {
 			command(t, "ip", "link", "add", name, "type", "veth", "peer", "name", name, "netns", os.Getenv("SHOAL_LAN_PEER"))
 		}
 		command(t, "ip", "link", "set", name, "addrgenmode", "none")
-		command(t, "ip", "addr", "add", fmt.Sprintf("10.%d.0.%s/24", i+1, number), "dev", name)
-		command(t, "ip", "addr", "add", "fe80::"+number+"/64", "dev", name, "nodad")
 		command(t, "ip", "link", "set", name, "up")
+	}
+	for way := range strings.SplitSeq(os.Getenv("SHOAL_LAN_WAYS"), ",") {
+		ip, name, _ := strings.Cut(fmt.Sprintf(way, number), " ")
+		if netip.MustParseAddr(ip).Is6() {
+			command(t, "ip", "addr", "add", ip+"/64", "dev", name, "nodad")
+		} else {
+			command(t, "ip", "addr", "add", ip+"/24", "dev", name)
+		}
 	}
 	fmt.Println("ready")
 	if side == "a" {
