@@ -52,10 +52,7 @@ func Examine(ctx context.Context, s Subject) error {
 	e := &examination{Subject: s}
 	err := e.run(ctx, Limits(s.InForce, s.Insecure))
 	if err == nil && s.Manifest != "" {
-		err = e.run(ctx, Manifest(s.ID != nil || s.Pubkey != "", func(ctx context.Context) (r *fetch.Resolved, err error) {
-			e.manifest, err = s.Client.Manifest(ctx, s.Manifest, s.Stdin, s.ID, s.Pubkey)
-			return e.manifest, err
-		}))
+		err = e.run(ctx, e.resolve())
 	}
 	var missing int64
 	var created time.Time
@@ -121,16 +118,31 @@ func (e *examination) peers() (checks []Check) {
 	if e.usesDHT() {
 		checks = append(checks, DHT(probe.DHT))
 	}
-	if !e.NoShare {
+	if e.shares() {
 		checks = append(checks, Inbound(probe.Door))
 	}
-	if !e.NoLAN && e.lets(verify.DiscoveryLAN) {
+	if e.usesLAN() {
 		checks = append(checks, LAN(probe.LAN))
 	}
 	return checks
 }
 
 func (e *examination) usesDHT() bool { return !e.HTTPOnly && !e.NoDHT && e.lets(verify.DiscoveryDHT) }
+func (e *examination) usesLAN() bool { return !e.HTTPOnly && !e.NoLAN && e.lets(verify.DiscoveryLAN) }
+
+// shares tells whether a download would serve others, by any way that the
+// publisher lets them be found.
+func (e *examination) shares() bool {
+	return !e.HTTPOnly && !e.NoShare && (e.lets(verify.DiscoveryDHT) || e.lets(verify.DiscoveryLAN))
+}
+
+// nobody tells whether neither the manifest nor the user leaves a source, or a
+// way to find one.
+func (e *examination) nobody() bool {
+	m := e.manifest.Manifest
+	peers := !e.HTTPOnly && len(m.Peers)+len(e.Peers) > 0
+	return len(m.Mirrors)+len(e.Mirrors) == 0 && !peers && !e.usesDHT() && !e.usesLAN()
+}
 
 // lets tells whether the publisher lets peers be found that way.
 func (e *examination) lets(way string) bool {

@@ -3,6 +3,8 @@ package doctor
 import (
 	"bytes"
 	"context"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +12,7 @@ import (
 	"github.com/shoal-dl/shoal/fetch"
 	"github.com/shoal-dl/shoal/fetch/argv"
 	"github.com/shoal-dl/shoal/fetch/report"
+	"github.com/shoal-dl/shoal/verify"
 )
 
 // view is a Probe that finds nothing wrong but that nobody is in the DHT.
@@ -37,31 +40,90 @@ func TestExamineWithoutManifest(t *testing.T) {
 		{argv.Swarm{NoDHT: true, NoShare: true}, []string{"ok limits", "ok disk", "ok proxy", "ok names", "ok lan", "ok clock"}, ""},
 		{argv.Swarm{HTTPOnly: true}, []string{"ok limits", "ok disk", "ok proxy", "ok names", "ok clock"}, ""},
 	} {
-		for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"} {
-			t.Setenv(name, "")
-		}
-		c, err := fetch.NewClient(fetch.ClientOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var out bytes.Buffer
-		r := report.New(report.Options{Stdout: &out, Stderr: new(bytes.Buffer)})
-		err = Examine(t.Context(), Subject{Doctor: &argv.Doctor{Swarm: test.swarm}, Client: c, Report: r, Disk: goodDisk, Probe: oneProbe})
-		c.Close()
-		if e := r.Close(); e != nil {
-			t.Fatal(e)
-		}
-		var got []string
-		for line := range strings.Lines(out.String()) {
-			if words := strings.Fields(line); words[0] != "hint:" {
-				got = append(got, words[0]+" "+words[1])
-			}
-		}
+		got, err := examined(t, &argv.Doctor{Swarm: test.swarm})
 		if !slices.Equal(got, test.want) {
-			t.Errorf("%+v: %q, want %q\n%s", test.swarm, got, test.want, &out)
+			t.Errorf("%+v: %q, want %q", test.swarm, got, test.want)
 		}
 		if err == nil && test.err != "" || err != nil && err.Error() != test.err {
 			t.Errorf("%+v: error %v, want %q", test.swarm, err, test.err)
 		}
 	}
+}
+
+// TestExamineWays leaves out what a download of the manifest would not do, and
+// tells when nobody is left who could have the content.
+func TestExamineWays(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(path, []byte("content"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	peer := []string{"127.0.0.1:1"}
+	for _, test := range []struct {
+		published verify.CreateOptions
+		mirrors   []string
+		swarm     argv.Swarm
+		want      string
+	}{
+		{published: verify.CreateOptions{}, want: "warning manifest"},
+		{published: verify.CreateOptions{Peers: peer}, want: "ok manifest"},
+		{published: verify.CreateOptions{Peers: peer}, swarm: argv.Swarm{HTTPOnly: true}, want: "warning manifest"},
+		{swarm: argv.Swarm{Peers: peer}, want: "ok manifest"},
+		{mirrors: []string{"http://127.0.0.1:1/f"}, want: "ok manifest, broken mirror"},
+		{published: verify.CreateOptions{Discovery: []string{"dht"}}, want: "ok manifest, broken dht, ok inbound"},
+		{published: verify.CreateOptions{Discovery: []string{"dht"}}, swarm: argv.Swarm{NoShare: true}, want: "ok manifest, broken dht"},
+		{published: verify.CreateOptions{Discovery: []string{"dht"}}, swarm: argv.Swarm{HTTPOnly: true}, want: "warning manifest"},
+		{published: verify.CreateOptions{Discovery: []string{"dht"}}, swarm: argv.Swarm{NoDHT: true}, want: "warning manifest, ok inbound"},
+		{published: verify.CreateOptions{Discovery: []string{"lan"}}, want: "ok manifest, ok inbound, ok lan"},
+		{published: verify.CreateOptions{Discovery: []string{"lan"}}, swarm: argv.Swarm{NoLAN: true}, want: "warning manifest, ok inbound"},
+	} {
+		m, err := verify.Create(t.Context(), path, test.published)
+		if err != nil {
+			t.Fatal(err)
+		}
+		encoded, err := m.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path+".shoal", encoded, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		o := &argv.Doctor{Manifest: path + ".shoal", Swarm: test.swarm}
+		o.Mirrors = test.mirrors
+		got, _ := examined(t, o)
+		got = slices.DeleteFunc(got, func(line string) bool {
+			return slices.Contains([]string{"ok limits", "ok disk", "ok proxy", "ok names", "ok clock"}, line)
+		})
+		if got := strings.Join(got, ", "); got != test.want {
+			t.Errorf("%+v, --mirror %q, %+v: %q, want %q", test.published, test.mirrors, test.swarm, got, test.want)
+		}
+	}
+}
+
+// examined is the state and the name of each check that is made.
+func examined(t *testing.T, o *argv.Doctor) (checks []string, err error) {
+	t.Helper()
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"} {
+		t.Setenv(name, "")
+	}
+	c, err := fetch.NewClient(fetch.ClientOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var out bytes.Buffer
+	r := report.New(report.Options{Stdout: &out, Stderr: new(bytes.Buffer)})
+	err = Examine(t.Context(), Subject{
+		Doctor: o, Client: c, Report: r, Disk: goodDisk, Probe: oneProbe,
+		Found:    func(*fetch.Resolved) int64 { return 0 },
+		Contacts: func(*fetch.Resolved) []fetch.Contact { return nil },
+	})
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(out.String()) {
+		if words := strings.Fields(line); words[0] != "hint:" {
+			checks = append(checks, words[0]+" "+words[1])
+		}
+	}
+	return checks, err
 }

@@ -6,28 +6,27 @@ import (
 	"strings"
 	"time"
 
-	"github.com/shoal-dl/shoal/fetch"
 	"github.com/shoal-dl/shoal/fetch/report"
 )
 
-// Manifest checks whether the manifest can be had. pinned says that more than
-// the transport vouches for it.
-func Manifest(pinned bool, get func(ctx context.Context) (*fetch.Resolved, error)) Check {
+// resolve checks whether the manifest can be had, and keeps it.
+func (e *examination) resolve() Check {
 	return Check{Name: "manifest", Limit: time.Minute, Look: func(ctx context.Context) (Finding, error) {
-		r, err := get(ctx)
+		var err error
+		e.manifest, err = e.Client.Manifest(ctx, e.Manifest, e.Stdin, e.ID, e.Pubkey)
 		if err != nil {
 			return Finding{Hint: "check its URL or path; nothing can be said about mirrors without it"}, err
 		}
-		m := r.Manifest
+		m := e.manifest.Manifest
 		f := Finding{State: OK, Seen: fmt.Sprintf("%s, %s in %s, %s", m.Name, report.Bytes(m.Size()),
 			plural(m.NumPieces(), "piece"), plural(len(m.Mirrors), "mirror"))}
 		if len(m.Discovery) > 0 {
 			f.Seen += ", discovery " + strings.Join(m.Discovery, " and ")
 		}
 		switch {
-		case len(m.Mirrors)+len(m.Peers)+len(m.Discovery) == 0:
-			f.State, f.Hint = Warning, "it names nobody who has the content: add --mirror or --peer"
-		case !r.Secure && !pinned:
+		case e.nobody():
+			f.State, f.Hint = Warning, "nobody is left who could have the content: add --mirror, or a way to peers"
+		case !e.manifest.Secure && e.ID == nil && e.Pubkey == "":
 			f.State = Warning
 			f.Seen += "; it came over plain http, so that anybody on the way could have changed it"
 			f.Hint = "pin the content with --id, or demand a signature with --pubkey"
