@@ -89,7 +89,11 @@ func TestJudgeMirror(t *testing.T) {
 		"old certificate": {e: with(func(e *fetch.Examined) { e.CertEnds = now.Add(13*24*time.Hour + time.Hour) }), state: Warning,
 			seen: "certificate good for 13 days", hint: "renewed"},
 		"new certificate": {e: with(func(e *fetch.Examined) { e.CertEnds = now.Add(15 * 24 * time.Hour) }), state: OK, seen: "certificate good for 15 days"},
-		"no range":        {e: with(func(e *fetch.Examined) { e.Ranged = false; e.Validator = fetch.NoValidator }), state: Warning, seen: "ignores Range, no validator", hint: "honour Range"},
+		"ended certificate": {e: with(func(e *fetch.Examined) { e.CertEnds = now.Add(-time.Hour) }), state: Warning,
+			seen: "certificate no longer good", hint: "renewed"},
+		"day's certificate": {e: with(func(e *fetch.Examined) { e.CertEnds = now.Add(25 * time.Hour) }), state: Warning,
+			seen: "certificate good for 1 day", hint: "renewed"},
+		"no range": {e: with(func(e *fetch.Examined) { e.Ranged = false; e.Validator = fetch.NoValidator }), state: Warning, seen: "ignores Range, no validator", hint: "honour Range"},
 		"where it is": {e: with(func(e *fetch.Examined) {
 			e.At, e.Proxy, e.Addrs = "https://b/f", "p:3128", []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}
 		}), state: OK, seen: "redirected to https://b/f, at 192.0.2.1 2001:db8::1, through p:3128"},
@@ -217,6 +221,7 @@ func TestPeers(t *testing.T) {
 		seen  string
 	}{
 		{dht(Reach{IPv4: 30, IPv6: 2, Asked: 5, External: []netip.Addr{netip.MustParseAddr("192.0.2.1")}}), OK, "30 nodes answered by IPv4, 2 by IPv6; they see us at 192.0.2.1"},
+		{dht(Reach{IPv4: 1, Asked: 5}), OK, "1 node answered by IPv4, 0 by IPv6"},
 		{dht(Reach{Asked: 5}), Broken, "no answer from the 5 nodes"},
 		{dht(Reach{}), Broken, "no node to begin with"},
 		{lan(Voice{Heard: []string{"eth0"}, Silent: []string{"wlan0"}}, nil), OK, "heard by eth0; silent: wlan0"},
@@ -263,5 +268,13 @@ func TestProxies(t *testing.T) {
 		if f.State != test.state || !strings.HasPrefix(f.Seen, test.seen) || strings.Contains(f.Seen, "secret") {
 			t.Errorf("%q for %q: %+v", test.proxy, test.urls, f)
 		}
+	}
+	t.Setenv("HTTPS_PROXY", "http://"+proxy)
+	c, err := fetch.NewClient(fetch.ClientOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := Proxies(c, nil).examine(t.Context()); !strings.HasPrefix(f.Seen, "http://"+proxy+", but not for http; peers") {
+		t.Errorf("for https alone: %+v", f)
 	}
 }

@@ -78,19 +78,18 @@ func Limits(settings []string, insecure bool) Check {
 // connected to. Without a URL, those that any would go through count.
 func Proxies(c *fetch.Client, urls []string) Check {
 	return Check{Name: "proxy", Look: func(ctx context.Context) (Finding, error) {
-		what := "mirrors"
+		asked := urls
 		if len(urls) == 0 {
-			urls, what = []string{"http://shoal.invalid", "https://shoal.invalid"}, "http and https" // never looked up
+			asked = []string{"http://shoal.invalid", "https://shoal.invalid"} // never looked up
 		}
-		var proxies, addrs []string
-		direct := 0
-		for _, u := range urls {
+		var proxies, addrs, direct []string
+		for _, u := range asked {
 			proxy, addr, err := c.Proxy(u)
 			switch {
 			case err != nil:
 				return Finding{Hint: "mend --proxy, or the variables HTTP_PROXY, HTTPS_PROXY and ALL_PROXY"}, err
 			case proxy == "":
-				direct++
+				direct = append(direct, u)
 			case !slices.Contains(proxies, proxy):
 				proxies, addrs = append(proxies, proxy), append(addrs, addr)
 			}
@@ -105,8 +104,13 @@ func Proxies(c *fetch.Client, urls []string) Check {
 			}
 		}
 		f := Finding{State: OK, Seen: strings.Join(proxies, ", ")}
-		if direct > 0 {
-			f.Seen += fmt.Sprintf(", but not for %d of %d %s", direct, len(urls), what)
+		switch {
+		case len(direct) == 0:
+		case len(urls) == 0:
+			scheme, _, _ := strings.Cut(direct[0], ":")
+			f.Seen += ", but not for " + scheme
+		default:
+			f.Seen += fmt.Sprintf(", but not for %d of %s", len(direct), plural(len(urls), "mirror"))
 		}
 		f.Seen += "; peers, DHT and local network go past it"
 		return f, nil

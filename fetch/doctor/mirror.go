@@ -102,8 +102,12 @@ func traits(e fetch.Examined, pieces int, now time.Time) string {
 		validator = "no validator"
 	}
 	said = append(said, validator, e.Protocol)
-	if !e.CertEnds.IsZero() {
-		said = append(said, fmt.Sprintf("certificate good for %d days", int(e.CertEnds.Sub(now).Hours()/24)))
+	switch left := e.CertEnds.Sub(now); {
+	case e.CertEnds.IsZero():
+	case left <= 0: // seen with --insecure alone
+		said = append(said, "certificate no longer good")
+	default:
+		said = append(said, "certificate good for "+plural(int(left.Hours()/24), "day"))
 	}
 	if e.At != "" {
 		said = append(said, "redirected to "+e.At)

@@ -34,7 +34,7 @@ func DHT(look func(ctx context.Context) (Reach, error)) Check {
 			f.Hint = "let UDP out through the firewall, or leave the DHT out with --no-dht; mirrors and listed peers do without"
 			return f, nil
 		}
-		f.Seen = fmt.Sprintf("%d nodes answered by IPv4, %d by IPv6", r.IPv4, r.IPv6)
+		f.Seen = fmt.Sprintf("%s answered by IPv4, %d by IPv6", plural(r.IPv4, "node"), r.IPv6)
 		if len(r.External) > 0 {
 			f.Seen += "; they see us at " + join(r.External)
 		}
