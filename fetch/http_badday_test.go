@@ -137,6 +137,8 @@ func TestRetryAfter(t *testing.T) {
 		{status(503, "Retry-After: Sun, 22 Nov 2026 12:01:00 GMT", "Date: Sun, 22 Nov 2026 12:00:00 GMT"), time.Minute},
 		{status(503, "Retry-After: Sun, 22 Nov 2026 12:00:00 GMT", "Date: Sun, 22 Nov 2026 12:01:00 GMT"), 0},
 		{status(503, "Retry-After: 99999999999"), 1000 * time.Hour},
+		{status(503, "Retry-After: 99999999999999999999"), 1000 * time.Hour},
+		{status(503, "Retry-After: Fri, 31 Dec 9999 23:59:59 GMT", "Date: Sun, 22 Nov 2026 12:00:00 GMT"), 1000 * time.Hour},
 		{status(403, "Retry-After: -5"), 0},
 		{status(429, "Retry-After: soon"), 0},
 		{status(503), 0},

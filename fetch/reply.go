@@ -142,13 +142,16 @@ func refusal(resp *http.Response) *Fault {
 	return f
 }
 
+// mostAsked stands for every longer Retry-After, so that it can be added to a time.
+const mostAsked = 1000 * time.Hour
+
 // retryAfter reads Retry-After, seconds or a date (RFC 9110, section 10.2.3);
 // a date is compared with the server's own clock when there is a Date. It is 0
-// when there is nothing to wait for.
+// when there is nothing to wait for, and never more than mostAsked.
 func retryAfter(h http.Header) time.Duration {
 	value := h.Get("Retry-After")
-	if seconds, ok := parseDigits(value); ok {
-		return time.Duration(min(seconds, int64(1000*time.Hour/time.Second))) * time.Second
+	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil || errors.Is(err, strconv.ErrRange) {
+		return min(time.Duration(seconds)*time.Second, mostAsked)
 	}
 	at, err := http.ParseTime(value)
 	if err != nil {
@@ -158,7 +161,7 @@ func retryAfter(h http.Header) time.Duration {
 	if err != nil {
 		now = time.Now()
 	}
-	return max(at.Sub(now), 0)
+	return min(max(at.Sub(now), 0), mostAsked)
 }
 
 // strongValidator returns what If-Range may carry: a strong ETag or, lacking
