@@ -1,9 +1,6 @@
 package fetch
 
-import (
-	"net/url"
-	"time"
-)
+import "time"
 
 const (
 	settleTime = 300 * time.Millisecond // before a changed number of connections is measured
@@ -80,11 +77,11 @@ func (h *host) refused(now time.Duration) bool {
 	return true
 }
 
-// hostOf is the scheme, host and port of a mirror's URL.
+// hostOf is the origin of a mirror's URL.
 func hostOf(mirror string) string {
-	u, err := url.Parse(mirror)
+	u, err := parseURL(mirror)
 	if err != nil {
 		return mirror
 	}
-	return u.Scheme + "://" + u.Host
+	return origin(u)
 }

@@ -363,6 +363,16 @@ func TestHostAddsConnectionsWhileTheyPay(t *testing.T) {
 	}
 }
 
+// TestHostHasOneName, however a mirror's URL spells it: its connections are
+// counted together.
+func TestHostHasOneName(t *testing.T) {
+	for _, mirror := range []string{"http://h/", "http://H/x", "HTTP://h:80/x?y"} {
+		if got := hostOf(mirror); got != "http://h:80" {
+			t.Errorf("the host of %s is %s", mirror, got)
+		}
+	}
+}
+
 func TestMeterIsHonestFromTheStartAndFalls(t *testing.T) {
 	var m meter
 	for now := tick; now <= time.Second; now += tick {
