@@ -11,10 +11,9 @@ import (
 )
 
 const (
-	leaseTime   = 4 * time.Second // what a lease of a proven source is worth
-	leaseBytes  = 32 << 20        // and the most it may be worth
-	leaseGrowth = 8               // how much larger it may be than the one before
-	fairShare   = 1.0
+	leaseTime   = 4 * time.Second        // what a lease of a proven source is worth
+	leaseBytes  = 32 << 20               // and the most it may be worth
+	leaseGrowth = 8                      // how much larger it may be than the one before
 	unknownPace = 64 << 10               // bytes a second of a source, as long as none is known
 	raceWorth   = time.Second            // what a peer may take before its work is done again elsewhere
 	trust       = 500 * time.Millisecond // how long a new lease is taken to run as its source did before
