@@ -101,7 +101,7 @@ func (p place) manifest(ctx context.Context) (*Resolved, error) {
 	var err error
 	switch {
 	case p.stdin != nil:
-		r.Raw, err = readAll(ctx, p.stdin, verify.MaxEncoded)
+		r.Raw, err = aside(ctx, func() ([]byte, error) { return readAll(p.stdin, verify.MaxEncoded) })
 	case p.url != nil:
 		var at *url.URL
 		if r.Raw, at, err = p.client.download(ctx, p.url, verify.MaxEncoded); err == nil {
@@ -130,11 +130,7 @@ func (r *Resolved) parse(p place, pin *verify.ID) error {
 	if id := m.ID(); pin != nil && id != *pin {
 		return fmt.Errorf("check manifest %s: %w: it is %v, wanted %v", p.name, ErrWrongID, id, *pin)
 	}
-	if p.url == nil {
-		m.Mirrors = absolute(m.Mirrors, nil)
-	} else if base, err := url.Parse(r.URL); err == nil {
-		m.Mirrors = absolute(m.Mirrors, base)
-	}
+	m.Mirrors = absolute(m.Mirrors, webURL(r.URL))
 	r.Manifest = m
 	return nil
 }
@@ -188,25 +184,30 @@ func (p place) checkSignature(ctx context.Context, pubkey string, message []byte
 
 // readFile reads a file, no more than a byte above most.
 func readFile(ctx context.Context, path string, most int64) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return readAll(ctx, f, most)
+	return aside(ctx, func() ([]byte, error) {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		return readAll(f, most)
+	})
 }
 
-// readAll reads no more than a byte above most. A read from a terminal or a
-// pipe cannot be called off: when ctx ends it is left behind, as nothing else
+// readAll reads no more than a byte above most.
+func readAll(r io.Reader, most int64) ([]byte, error) { return io.ReadAll(io.LimitReader(r, most+1)) }
+
+// aside waits for what reads a file. To open a pipe, or to read from one or from a
+// terminal, cannot be called off: when ctx ends it is left behind, as nothing else
 // keeps the process from ending.
-func readAll(ctx context.Context, r io.Reader, most int64) ([]byte, error) {
+func aside(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
 	type result struct {
 		data []byte
 		err  error
 	}
 	done := make(chan result, 1)
 	go func() {
-		data, err := io.ReadAll(io.LimitReader(r, most+1))
+		data, err := read()
 		done <- result{data, err}
 	}()
 	select {
@@ -259,7 +260,7 @@ func (c *Client) exchange(ctx context.Context, u *url.URL, most int64) ([]byte, 
 	}
 	b := c.body(resp.Body, w)
 	defer b.close()
-	data, err := io.ReadAll(io.LimitReader(b, most+1))
+	data, err := readAll(b, most)
 	if err != nil {
 		return nil, nil, w.cut(err, int64(len(data)), resp.ContentLength)
 	}

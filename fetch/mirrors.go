@@ -53,10 +53,7 @@ func MirrorURLs(m *verify.Manifest, from string, more []string) (urls []string) 
 
 // webURL is where a manifest came from; nil if from no server.
 func webURL(from string) *url.URL {
-	u, err := url.Parse(from)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") {
-		return nil
-	}
+	u, _ := parseURL(from)
 	return u
 }
 
