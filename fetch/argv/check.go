@@ -3,12 +3,13 @@ package argv
 import (
 	"os"
 	"slices"
+
+	"github.com/shoal-dl/shoal/verify"
 )
 
 // check refuses combinations of fetch's flags that make no sense.
 func (o *Fetch) check() error {
 	several := len(o.Manifests) > 1
-	stdin := slices.Index(o.Manifests, "-")
 	return firstError(
 		refuse(several && o.Output == "-", "only one manifest's content can go to stdout",
 			"name one manifest, or write to a folder with -o DIR"),
@@ -16,7 +17,7 @@ func (o *Fetch) check() error {
 			"several manifests need a folder to go to, and "+o.Output+" is none", "make it first, or fetch them one by one"),
 		refuse(several && o.ID != nil, "--id names one content, but there are several manifests",
 			"fetch them one by one, or leave --id away"),
-		refuse(stdin >= 0 && slices.Contains(o.Manifests[stdin+1:], "-"), "stdin holds one manifest, but - is given twice", ""),
+		checkStdin(o.Manifests),
 		refuse(o.Output == "-" && o.OnComplete != "", "--on-complete needs a file, but the content goes to stdout",
 			"put the command behind a pipe, or write to a file with -o FILE"),
 		refuse(o.Recheck && o.NoResume, "--recheck keeps what an earlier run has left, --no-resume throws it away",
@@ -32,6 +33,34 @@ func (o *Seed) check() error {
 			"name a folder, or one manifest at a time"),
 		refuse(several && o.ID != nil, "--id names one content, but there are several manifests",
 			"seed them one by one, or leave --id away"),
+		checkStdin(o.Manifests),
+	)
+}
+
+// checkStdin refuses to read stdin twice.
+func checkStdin(manifests []string) error {
+	stdin := slices.Index(manifests, "-")
+	return refuse(stdin >= 0 && slices.Contains(manifests[stdin+1:], "-"), "stdin holds one manifest, but - is given twice", "")
+}
+
+// check refuses to write over what is read, and results that have no place.
+func (o *Create) check() error {
+	if o.Output == "-" {
+		return firstError(
+			refuse(o.Sign != "", "a manifest on stdout has no place for its signature", "give -o FILE; the signature goes to FILE.minisig"),
+			refuse(o.JSON, "the manifest and the JSON lines cannot share stdout", "give -o FILE"))
+	}
+	to, err := o.Target()
+	if err != nil {
+		return err
+	}
+	const hint = "give another name with -o FILE"
+	signature := to + verify.SignatureExtension
+	return firstError(
+		refuse(isSameFile(to, o.Path), o.Path+" cannot be both the content and its manifest", hint),
+		refuse(isSameFile(to, o.Sign), o.Sign+" cannot be both the secret key and the manifest", hint),
+		refuse(o.Sign != "" && isSameFile(signature, o.Path), o.Path+" cannot be both the content and the manifest's signature", hint),
+		refuse(isSameFile(signature, o.Sign), o.Sign+" cannot be both the secret key and the manifest's signature", hint),
 	)
 }
 

@@ -2,6 +2,7 @@ package argv
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -124,6 +125,33 @@ func TestDoctor(t *testing.T) {
 	}
 	if d := mustParse[*Doctor](t, "doctor"); d.Manifest != "" || d.Output != "" {
 		t.Errorf("got %+v", d)
+	}
+}
+
+// TestCreateKeepsWhatItReads refuses names by which the manifest or its signature
+// would take the place of the content or the key.
+func TestCreateKeepsWhatItReads(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, name := range []string{"f", "g.minisig", "key", "m.minisig", "f.shoal"} {
+		if err := os.WriteFile(name, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for line, want := range map[string]string{
+		"create f -o f":                          "f cannot be both the content and its manifest",
+		"create f -o key --sign key":             "key cannot be both the secret key and the manifest",
+		"create f -o m --sign m.minisig":         "m.minisig cannot be both the secret key and the manifest's signature",
+		"create f --overwrite --sign f.shoal":    "f.shoal cannot be both the secret key and the manifest",
+		"create g.minisig -o g --sign key":       "g.minisig cannot be both the content and the manifest's signature",
+		"create g.minisig -o g":                  "",
+		"create f -o m --sign key":               "",
+		"create f --sign key -o f.shoal --quiet": "",
+		"create f -o - --quiet":                  "",
+	} {
+		_, err := parse(t, strings.Fields(line)...)
+		if got, _ := errors.AsType[*UsageError](err); err != nil && (got == nil || got.Text != want) || err == nil && want != "" {
+			t.Errorf("shoal %s: %v, want %q", line, err, want)
+		}
 	}
 }
 

@@ -146,12 +146,7 @@ func createVerb(got *Command, getenv func(string) string) *cli.Command {
 			var err error
 			o.Created, err = creation(getenv("SOURCE_DATE_EPOCH"))
 			*got = o
-			return firstError(err,
-				refuse(isSameFile(o.Output, o.Path), o.Path+" cannot be both the content and its manifest",
-					"give another name with -o FILE"),
-				refuse(o.Output == "-" && o.Sign != "", "a manifest on stdout has no place for its signature",
-					"give -o FILE; the signature goes to FILE.minisig"),
-				refuse(o.Output == "-" && o.JSON, "the manifest and the JSON lines cannot share stdout", "give -o FILE"))
+			return firstError(err, o.check())
 		}),
 	}
 }
