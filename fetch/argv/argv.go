@@ -36,8 +36,7 @@ func (e *UsageError) Error() string { return e.Text }
 
 // Parse reads the options. The Command is one of *Fetch, *Resume, *Verify,
 // *Seed, *Status, *Order, *Create, *Show, *Doctor, *Demo, *Man, *Completion,
-// *Version and *Help. Every error is
-// a *UsageError.
+// *Version and *Help. Every error is a *UsageError.
 func Parse(in Input) (Command, error) {
 	var got Command
 	app := newApp(&got, in.Getenv)
@@ -118,9 +117,10 @@ func asUsage(err error) *UsageError {
 // its options into got.
 func newApp(got *Command, getenv func(string) string) *cli.App {
 	badValue := func(_ *cli.Context, err error, _ bool) error {
-		// The flag package names flags with one dash; ours have two.
+		// The flag package names flags with one dash, ours have two; and that a
+		// boolean is bad it has said once.
 		r := strings.NewReplacer(" for flag -", " for --", " for -", " for --")
-		return &UsageError{Text: r.Replace(err.Error())}
+		return &UsageError{Text: r.Replace(strings.TrimSuffix(err.Error(), ": parse error"))}
 	}
 	app := &cli.App{
 		Name:                      "shoal",

@@ -62,6 +62,7 @@ func TestHelpAnywhere(t *testing.T) {
 		"http://h/m -h":                 "usage: shoal fetch",
 		"help get":                      "usage: shoal fetch",
 		"help version":                  "usage: shoal version",
+		"help help":                     "usage: shoal COMMAND",
 		"resume --help --timeout never": "usage: shoal resume",
 	} {
 		if got := mustParse[*Help](t, strings.Fields(line)...).Text; !strings.Contains(got, want) {

@@ -175,7 +175,7 @@ func (s *splitter) line(app *cli.App) (line, error) {
 func (s *splitter) verb(app *cli.App) (*cli.Command, []string, error) {
 	asking := s.help || s.version
 	operands := s.operands
-	if len(operands) > 0 && operands[0] == "help" && !s.dashes {
+	for len(operands) > 0 && operands[0] == "help" && !s.dashes {
 		s.help, asking = true, true
 		operands = operands[1:]
 	}

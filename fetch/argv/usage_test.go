@@ -53,6 +53,7 @@ func TestUsageErrors(t *testing.T) {
 		{"seed", "shoal seed wants MANIFEST...", "--help"},
 		{"seed a.shoal b.shoal nofolder", "several manifests want a folder", "one manifest at a time"},
 		{"seed a.shoal b.shoal --id " + someID, "--id names one content", "one by one"},
+		{"seed - -", "stdin holds one manifest", ""},
 		{"seed a.shoal --no-share", "shoal seed takes no --no-share", "shoal fetch does"},
 		{"seed a.shoal --trust --recheck", "--trust hashes nothing", "choose"},
 		{"seed a.shoal --http-only", "shoal seed takes no --http-only", ""},
@@ -74,6 +75,9 @@ func TestUsageErrors(t *testing.T) {
 		}
 		if !strings.Contains(usage.Text, test.text) || !strings.Contains(usage.Hint, test.hint) {
 			t.Errorf("shoal %s:\n\tgot  %q, hint %q\n\twant %q, hint %q", test.line, usage.Text, usage.Hint, test.text, test.hint)
+		}
+		if strings.HasSuffix(usage.Text, "parse error") {
+			t.Errorf("shoal %s: it ends in the parsing library's words: %q", test.line, usage.Text)
 		}
 		if strings.Contains(usage.Text, "\n") {
 			t.Errorf("shoal %s: more than a line: %q", test.line, usage.Text)
