@@ -5,9 +5,13 @@ package demo
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/shoal-dl/shoal/fetch/report"
 )
 
 // play lets a shell play the part of the program.
@@ -40,6 +44,35 @@ func TestActorsThatFail(t *testing.T) {
 		}
 		if got != want {
 			t.Errorf("%s: %q, want %q", script, got, want)
+		}
+	}
+}
+
+// TestFetchThatDies tells a fetch that is killed by the show from one that dies by
+// itself, and from one that is over too early.
+func TestFetchThatDies(t *testing.T) {
+	half := `echo '{"event":"start","pieces":1,"have":45}'; `
+	for script, want := range map[string]string{
+		half + "sleep 1000": "",
+		"kill -9 $$":        "fetch failed: signal: killed",
+		`echo '{"event":"exit","code":4,"error":"nobody there"}'; exit 4`: "fetch failed: nobody there",
+		`echo '{"event":"exit"}'`: "fetch failed: it was over before it could be killed",
+	} {
+		r := report.New(report.Options{Stdout: io.Discard, Stderr: io.Discard})
+		s := &show{Reporter: r, cast: play(t), stage: &stage{size: 100, fair: &mirror{}}, books: newBooks(100)}
+		s.cast.program = filepath.Join(s.cast.dir, "program")
+		if err := os.WriteFile(s.cast.program, []byte("#!/bin/sh\n"+script), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		if err := s.fetchHalf(t.Context()); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", script, got, want)
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -27,9 +27,8 @@ type source struct {
 	mark     byte   // one letter
 	what     string // such as "slow mirror"
 	at       string // HOST:PORT
-	joined   bool
-	bytes    int64 // of pieces that were missing when it brought them
-	rejected int   // pieces that were wrong
+	bytes    int64  // of pieces that were missing when it brought them
+	rejected int    // pieces that were wrong
 	banned   string
 }
 
@@ -73,14 +72,12 @@ func (b *books) note(e event) {
 	}
 	switch e.Event {
 	case "source":
-		s.joined = e.State == "joined"
 		if e.State == "banned" {
 			s.banned = e.Reason
 		}
 	case "bad_piece":
 		s.rejected++
 	case "piece":
-		s.joined = true
 		s.bytes += e.Size
 		b.done += e.Size
 		b.pieces[e.Piece] = s.mark

@@ -152,7 +152,7 @@ func (s *show) fetchHalf(ctx context.Context) error {
 	enough := sync.OnceFunc(func() { close(half) })
 	a, err := s.cast.start(ctx, "fetch", func(e event) {
 		s.hear(e)
-		if s.books.brought()*100 >= s.stage.size*killAt {
+		if s.halfDone() {
 			enough()
 		}
 	}, s.line()...)
@@ -168,15 +168,17 @@ func (s *show) fetchHalf(ctx context.Context) error {
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case a.exit.Event == "":
-		s.killed = s.books.brought()
-	default:
+	case a.exit.Event != "" || !s.halfDone():
 		return cmp.Or(a.wait(ctx), error(&Failure{Actor: a.name, Code: 1, Text: "it was over before it could be killed"}))
 	}
+	s.killed = s.books.brought()
 	s.together = time.Since(a.began)
 	s.Step("kill", fmt.Sprintf("killed without a warning, with %s of %s there", report.Bytes(s.killed), report.Bytes(s.stage.size)))
 	return nil
 }
+
+// halfDone tells whether the fetch has got to where it is killed.
+func (s *show) halfDone() bool { return s.books.brought()*100 >= s.stage.size*killAt }
 
 // fetchOn types the same line again.
 func (s *show) fetchOn(ctx context.Context) error {
