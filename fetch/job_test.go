@@ -47,12 +47,14 @@ type memory struct {
 	m    *verify.Manifest
 	want []byte
 	fail error
+	slow time.Duration // to take a piece
 
 	mu  sync.Mutex
 	got *bitset.BitSet
 }
 
 func (s *memory) Put(p verify.Piece) error {
+	<-time.After(s.slow)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	span := s.m.Span(p.Index())
@@ -327,6 +329,9 @@ func TestJobFailures(t *testing.T) {
 					tt.prep(s)
 				}
 				s.run(t.Context())
+				if wasted := s.Gauges.Wasted.Load(); wasted > 64<<10 || wasted == 0 == s.diary.has("banned") {
+					t.Errorf("%d bytes of a liar's were taken: %q", wasted, s.diary.lines)
+				}
 				if !errors.Is(s.err, tt.want) || !strings.Contains(s.err.Error(), tt.text) {
 					t.Errorf("job: %v, want %v with %q", s.err, tt.want, tt.text)
 				}
@@ -339,14 +344,46 @@ func TestJobStopsWithItsCause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, ErrDeadline)
 		defer cancel()
-		s := play(t, 8<<20, 64<<10, &fake{name: "http://a/", rate: 1e6}).run(ctx)
-		if !errors.Is(s.err, ErrDeadline) || s.took != time.Second {
+		s := play(t, 8<<20, 64<<10, &fake{name: "http://a/", rate: 1e6})
+		s.store.slow = 50 * time.Millisecond // so that one is being stored at the end
+		s.run(ctx)
+		if !errors.Is(s.err, ErrDeadline) || s.took < time.Second || s.took > time.Second+s.store.slow {
 			t.Errorf("job: %v after %v", s.err, s.took)
 		}
 		if got := s.Gauges.Done.Load(); got != int64(s.store.got.Count())<<16 || got == 0 {
 			t.Errorf("gauge says %d, %d pieces were stored", got, s.store.got.Count())
 		}
 	})
+}
+
+// brief is a source that ends every lease before its first piece.
+type brief struct{ *fake }
+
+func (brief) Pieces(context.Context, Lease) iter.Seq2[Raw, error] {
+	return func(func(Raw, error) bool) {}
+}
+
+func TestSourceThatEndsEarlyIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, 1<<20, 64<<10)
+		s.Sources = []Source{brief{&fake{name: "http://a/"}}}
+		if err := s.Run(t.Context()); !errors.Is(err, ErrNoSource) || !strings.Contains(err.Error(), "http://a/: ended 1 pieces early") {
+			t.Errorf("job: %v", err)
+		}
+	})
+}
+
+// TestMirrorsShareAHost, however their URLs spell it: its connections are counted
+// together.
+func TestMirrorsShareAHost(t *testing.T) {
+	r := &running{Job: &Job{}, ledger: newBoard(t, 1).ledger, hosts: map[string]*host{}}
+	join := func(mirror string) *host { return r.join(&fake{name: mirror}).party.host }
+	first := join("http://h/")
+	for mirror, same := range map[string]bool{"http://h/x": true, "http://H:80/": true, "https://h/": false, "http://h:8080/": false} {
+		if got := join(mirror) == first; got != same {
+			t.Errorf("%s shares the connections of http://h/: %v", mirror, got)
+		}
+	}
 }
 
 func TestJobBringsOnlyWhatIsMissing(t *testing.T) {

@@ -180,6 +180,19 @@ func TestLastPieceIsRacedAndTheLoserCalledOff(t *testing.T) {
 	}
 }
 
+func TestWhatIsStillBroughtIsNotFree(t *testing.T) {
+	b := newBoard(t, 3)
+	slow, fast := b.add("A"), b.add("B")
+	cs := b.ask(slow)
+	b.run(time.Second, map[*claim]float64{cs: testPiece / 100, b.ask(fast): 10 * testPiece})
+	b.claim(fast, []int{2}, b.now)
+	fast.host.limit = 2
+	b.ended(b.ask(fast))
+	if b.looks("a#B"); b.free != 0 || b.taken.Count() != 3 {
+		t.Errorf("%d bytes are free after one of two in a race gave up", b.free)
+	}
+}
+
 func TestNoRaceOnTheSameHost(t *testing.T) {
 	b := newBoard(t, 2)
 	h := newHost(4)
@@ -201,12 +214,16 @@ func TestRobbedSourceStopsWhereItWasRobbed(t *testing.T) {
 	long := b.claim(a, Run(2, 6), b.now)
 	thief := b.ask(z)
 	b.looks("##AABB")
+	if _, off := b.brought(long, 4, b.now); len(off) > 0 { // it was on its way already
+		t.Errorf("called off %v, the thief has another piece to bring", off)
+	}
+	b.looks("##AA#B")
 	off := b.run(2*time.Second, map[*claim]float64{long: testPiece})
 	if len(off) != 1 || off[0] != long {
 		t.Errorf("the robbed claim was not called off at its new end")
 	}
 	b.ended(thief)
-	b.looks("####..")
+	b.looks("#####.")
 }
 
 func TestWhatASourceDroppedIsFreeAgain(t *testing.T) {
@@ -249,6 +266,33 @@ func TestHorizon(t *testing.T) {
 		t.Errorf("a piece beyond the horizon was asked for")
 	}
 	b.looks("AB........")
+}
+
+func TestRunsAreNoLongerThanTheyMayBe(t *testing.T) {
+	b := newBoard(t, 14)
+	b.mostRun = 3
+	slow, fast := b.add("A"), b.add("B")
+	b.run(time.Second, map[*claim]float64{b.ask(slow): testPiece, b.ask(fast): 8 * testPiece})
+	b.ask(fast)
+	b.looks("##BBB.........")
+	b.claim(slow, Run(5, 14), b.now)
+	fast.host.limit = 2
+	b.ask(fast)
+	b.looks("##BBBAAAAAABBB")
+}
+
+func TestNoMoreLeasesThanThereIsMemoryFor(t *testing.T) {
+	b := newBoard(t, 100)
+	b.mostOpen = 2
+	a, z := b.add("A"), b.add("B")
+	b.run(time.Second, map[*claim]float64{b.ask(a): testPiece})
+	a.host.limit = 3
+	b.ask(a)
+	b.ask(a)
+	if c := b.next(a, b.now); c != nil {
+		t.Errorf("a third lease: %s", b)
+	}
+	b.ask(z) // who has none
 }
 
 func TestPatience(t *testing.T) {
@@ -360,16 +404,6 @@ func TestHostAddsConnectionsWhileTheyPay(t *testing.T) {
 				t.Errorf("%d connections, want %d", got, tt.want)
 			}
 		})
-	}
-}
-
-// TestHostHasOneName, however a mirror's URL spells it: its connections are
-// counted together.
-func TestHostHasOneName(t *testing.T) {
-	for _, mirror := range []string{"http://h/", "http://H/x", "HTTP://h:80/x?y"} {
-		if got := hostOf(mirror); got != "http://h:80" {
-			t.Errorf("the host of %s is %s", mirror, got)
-		}
 	}
 }
 

@@ -53,6 +53,21 @@ func TestRarestFirst(t *testing.T) {
 	b.looks("...A..")
 }
 
+// TestMirrorDoesNotBeginAtTheFront of what a swarm is to have: all would get the same.
+func TestMirrorDoesNotBeginAtTheFront(t *testing.T) {
+	front := 0
+	for range 16 {
+		b := newBoard(t, 1000)
+		b.rank = func(int) uint64 { return 0 }
+		if b.ask(b.add("M")).rest[0] == 0 {
+			front++
+		}
+	}
+	if front > 8 {
+		t.Errorf("%d of 16 began with the first piece", front)
+	}
+}
+
 // TestPeerIsGivenMoreWhenNearlyDone: what waits at a slow one could not be asked
 // of another.
 func TestPeerIsGivenMoreWhenNearlyDone(t *testing.T) {
