@@ -399,7 +399,7 @@ func (r *running) failure() error {
 	}
 	var why []string
 	for _, s := range r.parties {
-		why = append(why, s.Name()+": "+s.reason)
+		why = append(why, s.Name()+": "+cmp.Or(s.reason, "has nothing that is missing"))
 	}
 	return fmt.Errorf("%w: %s", err, strings.Join(why, "; "))
 }

@@ -1,0 +1,144 @@
+package fetch
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/bits-and-blooms/bitset"
+)
+
+// village is a Crowd of fake peers that writes down what it is told.
+type village struct {
+	peers []Partial
+	told  []string // "fetching 1 2" and the like
+	have  int      // pieces
+}
+
+func (v *village) News() <-chan struct{} { return nil }
+func (v *village) Peers() []Partial      { return v.peers }
+func (v *village) Rank(int) uint64       { return 0 }
+func (v *village) Uploaded() int64       { return 0 }
+func (v *village) Have(int)              { v.have++ }
+func (v *village) Fetching(p []int)      { v.tell("fetching", p) }
+func (v *village) Unfetching(p []int)    { v.tell("unfetching", p) }
+func (v *village) Ban(p Source, _ string) {
+	v.told = append(v.told, "ban "+p.Name())
+}
+
+func (v *village) tell(what string, pieces []int) {
+	v.told = append(v.told, what+" "+strings.Trim(fmt.Sprint(pieces), "[]"))
+}
+
+// villager is a peer.
+type villager struct {
+	*fake
+	has, gets *bitset.BitSet
+	version   uint64
+}
+
+func newVillager(name string, has ...uint) *villager {
+	v := &villager{fake: &fake{name: name, rate: 1e6}, has: bitset.New(4), gets: bitset.New(4)}
+	for _, i := range has {
+		v.has.Set(i)
+	}
+	return v
+}
+
+func (v *villager) Kind() Kind                       { return KindPeer }
+func (v *villager) Look(f func(_, _ *bitset.BitSet)) { f(v.has, v.gets) }
+func (v *villager) Version() uint64                  { return v.version }
+func (v *villager) Rank(piece int) uint64            { return uint64(piece) }
+
+// amid is a scene of four pieces and no mirror amid peers.
+func amid(t *testing.T, peers ...*villager) (*scene, *village) {
+	s, v := play(t, 256<<10, 64<<10), &village{}
+	for _, p := range peers {
+		p.m, p.data, p.start = s.Manifest, s.store.want, time.Now()
+		v.peers = append(v.peers, p)
+	}
+	s.Crowd, s.Linger = v, time.Second
+	return s, v
+}
+
+// TestMeet lets two connections to one peer come and go: the user hears of one peer.
+func TestMeet(t *testing.T) {
+	one, two := newVillager("p", 0), newVillager("p", 0, 1)
+	s, v := amid(t)
+	r := &running{Job: s.Job, ledger: newBoard(t, 4).ledger, hosts: map[string]*host{}, started: time.Now()}
+	meet := func(peers ...Partial) []*party {
+		t.Helper()
+		v.peers = peers
+		if r.meet(); int(s.Gauges.Peers.Load()) != len(peers) || len(r.parties) != len(r.ledger.parties) {
+			t.Errorf("of %d peers the gauge says %d, the job %d, the ledger %d",
+				len(peers), s.Gauges.Peers.Load(), len(r.parties), len(r.ledger.parties))
+		}
+		return r.ledger.parties
+	}
+	first := meet(one)[0]
+	one.has.Set(3)
+	if meet(one, two); first.has(3) {
+		t.Error("it was looked at again though its version was the same")
+	}
+	one.version++
+	if meet(one, two); !first.has(3) {
+		t.Error("it was not looked at again")
+	}
+	first.open++ // a lease of it goes on
+	if left := meet(two)[0]; !left.gone {
+		t.Error("who hung up is still there")
+	}
+	first.open--
+	if rest := meet(two); len(rest) != 1 || !rest[0].has(1) {
+		t.Errorf("%d are left", len(rest))
+	}
+	if rest := meet(); len(rest)+len(r.hosts) != 0 {
+		t.Errorf("%d peers at %d hosts are left", len(rest), len(r.hosts))
+	}
+	if want := []string{"p joined", "p left"}; !slices.Equal(s.diary.lines, want) {
+		t.Errorf("the user heard %q, not %q", s.diary.lines, want)
+	}
+}
+
+func TestLiarInTheCrowdIsBanned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		liar, other := newVillager("liar", 0), newVillager("other", 0, 1, 2, 3)
+		liar.wrong, other.rate = []int{0}, 1e4
+		s, v := amid(t, liar, other)
+		if err := s.Run(t.Context()); err != nil || v.have != 4 || !slices.Equal(v.told, []string{"ban liar"}) {
+			t.Errorf("job: %v; %d pieces, told %q", err, v.have, v.told)
+		}
+	})
+}
+
+// TestCrowdHearsOfMirrors: what is asked of them, and what of that did not come.
+func TestCrowdHearsOfMirrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, v := amid(t, newVillager("p", 0))
+		m := &fake{name: "http://a/", rate: 1e6, partial: 2, m: s.Manifest, data: s.store.want, start: time.Now()}
+		s.Sources = []Source{m}
+		err := s.Run(t.Context())
+		if err == nil || v.have == 0 {
+			t.Fatalf("job: %v, %d pieces", err, v.have)
+		}
+		asked, back := map[string]bool{}, ""
+		for _, line := range v.told {
+			what, pieces, _ := strings.Cut(line, " ")
+			for _, p := range strings.Fields(pieces) {
+				asked[p] = asked[p] || what == "fetching"
+			}
+			if what == "unfetching" {
+				back += pieces
+			}
+		}
+		if !asked["2"] && !asked["3"] || !strings.ContainsAny(back, "23") || strings.ContainsAny(back, "01") {
+			t.Errorf("the crowd was told %q", v.told)
+		}
+		if !strings.Contains(err.Error(), "p: has nothing that is missing") {
+			t.Errorf("job: %v", err)
+		}
+	})
+}
