@@ -234,8 +234,12 @@ func TestForbiddenAfterSome(t *testing.T) {
 // TestSwappedContent exchanges the file between two leases.
 func TestSwappedContent(t *testing.T) {
 	m, content := oneFile(t, 4*piece)
-	var swapped atomic.Bool
+	var broken, swapped atomic.Bool
 	s := newMirror(t, newClient(t, fetch.ClientOptions{}), m, serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if broken.Load() {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
 		if swapped.Load() {
 			w.Header().Set("ETag", `"new"`)
 			serveBytes(w, r, make([]byte, len(content)))
@@ -248,6 +252,11 @@ func TestSwappedContent(t *testing.T) {
 	if err != nil || !bytes.Equal(got, content[:2*piece]) || s.Changed() != "" {
 		t.Fatalf("before: %v, changed %q", err, s.Changed())
 	}
+	broken.Store(true)
+	if _, err = bring(t.Context(), s, m, 2, 4); err == nil {
+		t.Fatal("no error while it was broken")
+	}
+	broken.Store(false)
 	swapped.Store(true)
 	got, err = bring(t.Context(), s, m, 2, 4)
 	if err != nil || !bytes.Equal(got, make([]byte, 2*piece)) {

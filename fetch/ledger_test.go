@@ -131,6 +131,15 @@ func TestIdleSourceTakesATail(t *testing.T) {
 	b.looks("##AAABBBBBBBBB")
 }
 
+func TestStrangerTakesOnePieceOfATail(t *testing.T) {
+	b := newBoard(t, 8)
+	slow := b.add("A")
+	b.run(time.Second, map[*claim]float64{b.ask(slow): testPiece})
+	b.claim(slow, Run(1, 8), b.now)
+	b.ask(b.add("B"))
+	b.looks("#AAAAAAB")
+}
+
 func TestSlowSourceDoesNotRobAFastOne(t *testing.T) {
 	b := newBoard(t, 10)
 	slow, fast := b.add("A"), b.add("B")
@@ -244,6 +253,7 @@ func TestWhatASourceDroppedIsFreeAgain(t *testing.T) {
 
 func TestStreamOnlySourceWaitsForTheOthersToGo(t *testing.T) {
 	b := newBoard(t, 6, 0, 3)
+	b.fileEnd = func(int) int { return 5 }
 	ranged, stream := b.add("A"), b.add("B")
 	b.fault(stream, faultf(FaultNoRange, "ignores Range"), b.now, 0, 5, 0)
 	if c := b.next(stream, b.now); c != nil {
@@ -251,8 +261,8 @@ func TestStreamOnlySourceWaitsForTheOthersToGo(t *testing.T) {
 	}
 	ranged.gone = true
 	c := b.ask(stream)
-	if !slices.Equal(c.rest, Run(1, 6)) {
-		t.Errorf("asked for %v, want 1 to 5", c.rest)
+	if !slices.Equal(c.rest, Run(1, 5)) {
+		t.Errorf("asked for %v, want 1 to 4, where the file ends", c.rest)
 	}
 }
 

@@ -128,7 +128,7 @@ func TestMirrorLeavesWhatFallsToOthers(t *testing.T) {
 // some time, what they say they have is no reason to spare the mirror, until they
 // speak.
 func TestMirrorBringsWhatOnlyTheMuteHave(t *testing.T) {
-	for _, speaks := range []bool{false, true} {
+	for _, how := range []string{"silent", "failing", "speaking"} {
 		b := newBoard(t, 3)
 		b.crowd("...")
 		m := b.add("M")
@@ -140,13 +140,17 @@ func TestMirrorBringsWhatOnlyTheMuteHave(t *testing.T) {
 			t.Fatalf("the mirror was asked too soon: %s", b)
 		}
 		for _, c := range asked {
-			if speaks {
+			switch how {
+			case "failing":
+				b.ended(c)
+				b.fault(c.by, faultf(FaultPassing, "reset"), b.now, 0, 5, 0)
+			case "speaking":
 				b.sample(c, b.now, 1, 0)
 			}
 		}
 		b.now += tick
-		if c := b.next(m, b.now); c == nil == !speaks {
-			t.Errorf("they speak is %v: the board is %s", speaks, b)
+		if helped := b.next(m, b.now) != nil; helped == (how == "speaking") {
+			t.Errorf("they are %s, and the board is %s", how, b)
 		}
 	}
 }
@@ -227,6 +231,17 @@ func TestIdlePeerTakesOverFromCrawler(t *testing.T) {
 	b.run(2*tick, map[*claim]float64{slow: 10})
 	b.ask(q)
 	b.looks("a#")
+}
+
+// TestPeerTakesOfATailWhatItHas, and no more.
+func TestPeerTakesOfATailWhatItHas(t *testing.T) {
+	b := newBoard(t, 6)
+	b.crowd("......")
+	m, p := b.add("A"), b.addPeer("B", "......", ".##...")
+	c := b.claim(m, Run(0, 6), b.now)
+	b.run(4*time.Second, map[*claim]float64{c: testPiece / 4})
+	b.ask(p)
+	b.looks("#ABAAA")
 }
 
 // TestCrawlerDoesNotRobItself: it would be asked for the same bytes twice.
