@@ -83,14 +83,11 @@ func IsFolder(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-// isSameFile tells whether two paths name one file that is no folder.
+// isSameFile tells whether two paths name one file.
 func isSameFile(a, b string) bool {
-	ai, err := os.Stat(a)
-	if err != nil || ai.IsDir() {
-		return false
-	}
-	bi, err := os.Stat(b)
-	return err == nil && os.SameFile(ai, bi)
+	one, err := os.Stat(a)
+	other, missing := os.Stat(b)
+	return err == nil && missing == nil && os.SameFile(one, other)
 }
 
 // refuse is the usage error of a nonsensical combination, or nil.

@@ -144,7 +144,14 @@ func TestLayerErrors(t *testing.T) {
 	if err == nil || err.Error() != `SHOAL_INSECURE="yes please": want true or false` {
 		t.Errorf("variable: got %v", err)
 	}
-	if _, err := Parse(Input{Args: []string{"version"}, Getenv: env}); err != nil {
-		t.Errorf("version looks at variables: %v", err)
+	config := filepath.Join(t.TempDir(), "config.toml")
+	if err := os.WriteFile(config, []byte("zzz = 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Parse(Input{Args: []string{"version"}, Getenv: env, Config: config}); err != nil {
+		t.Errorf("version looks at variables or the config file: %v", err)
+	}
+	if f, err := Parse(Input{Args: []string{"fetch", "http://h/m"}, Getenv: func(string) string { return "" }, Config: config + "/none"}); err != nil {
+		t.Errorf("a file in place of the config's folder: %v, %v", f, err)
 	}
 }

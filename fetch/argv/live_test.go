@@ -49,6 +49,17 @@ func TestLive(t *testing.T) {
 	}
 }
 
+func TestLiveNumber(t *testing.T) {
+	l := Live{LimitUp: 5, Connections: 2, SeedTime: 90 * time.Second, SeedRatio: 1.5, QuietHours: "9-18"}
+	for key, want := range map[string]float64{
+		"limit-up": 5, "limit-down": 0, "connections": 2, "seed-time": 90, "seed-ratio": 1.5, "quiet-hours": 1, "share-anyway": 0, "listen": 0,
+	} {
+		if got := l.Number(key); got != want {
+			t.Errorf("%s is %v, want %v", key, got, want)
+		}
+	}
+}
+
 func TestOrders(t *testing.T) {
 	id := "b3:574266058f634ae538518a397f267d59dcdc25f06a13b1cc3faccc306bdf29e5"
 	for _, args := range [][]string{

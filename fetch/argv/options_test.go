@@ -68,6 +68,14 @@ func TestCreate(t *testing.T) {
 	if err != nil || got.(*Create).Created.Unix() != 1700000000 {
 		t.Errorf("with SOURCE_DATE_EPOCH: %+v, %v", got, err)
 	}
+	for _, epoch := range []string{"-1", "today", "274877906944"} {
+		_, err := Parse(Input{Args: []string{"create", "f"}, Getenv: func(key string) string {
+			return map[string]string{"SOURCE_DATE_EPOCH": epoch}[key]
+		}})
+		if _, ok := errors.AsType[*UsageError](err); !ok {
+			t.Errorf("SOURCE_DATE_EPOCH=%s: %v", epoch, err)
+		}
+	}
 }
 
 func TestSeed(t *testing.T) {
@@ -164,6 +172,19 @@ func TestTarget(t *testing.T) {
 	} {
 		if got := must((&Create{Path: test.path, Output: test.output}).Target()); got != test.want {
 			t.Errorf("create %s -o %q writes to %s, want %s", test.path, test.output, got, test.want)
+		}
+	}
+}
+
+func TestReplaces(t *testing.T) {
+	folder := t.TempDir()
+	for _, test := range []struct {
+		output    string
+		overwrite bool
+		want      bool
+	}{{"", false, false}, {"", true, true}, {"m.json", false, true}, {folder, false, false}, {folder, true, true}} {
+		if got := (&Create{Path: "f", Output: test.output, Overwrite: test.overwrite}).Replaces(); got != test.want {
+			t.Errorf("%+v: %v", test, got)
 		}
 	}
 }
