@@ -14,6 +14,7 @@ func TestUsageErrors(t *testing.T) {
 		{"", "no command given", "shoal fetch URL"},
 		{"-q", "no command given", "shoal --help"},
 		{"fecth http://h/m", `unknown command "fecth"`, "did you mean shoal fetch?"},
+		{".", `unknown command "."`, "--help lists"},
 		{"zzz", `unknown command "zzz"`, "--help lists"},
 		{"fetch", "shoal fetch wants MANIFEST...", "shoal fetch --help"},
 		{"fetch http://h/m --ouptut f", "unknown flag --ouptut", "did you mean --output?"},
