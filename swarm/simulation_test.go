@@ -61,8 +61,8 @@ func TestFlashCrowd(t *testing.T) {
 		times, copies float64
 		slow          bool
 	}{
-		{10, 8 << 20, 1.35, 1.2, false},
-		{10, 16 << 20, 1.2, 1.15, true}, {30, 16 << 20, 1.4, 1.3, true}, {50, 16 << 20, 1.8, 1.8, true},
+		{10, 8 << 20, 1.6, 1.2, false},
+		{10, 16 << 20, 1.3, 1.15, true}, {30, 16 << 20, 1.45, 1.3, true}, {50, 16 << 20, 1.8, 1.8, true},
 	} {
 		if tt.slow && os.Getenv("SHOAL_SLOW") == "" {
 			continue
