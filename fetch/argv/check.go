@@ -13,7 +13,7 @@ func (o *Fetch) check() error {
 	return firstError(
 		refuse(several && o.Output == "-", "only one manifest's content can go to stdout",
 			"name one manifest, or write to a folder with -o DIR"),
-		refuse(several && o.Output != "" && o.Output != "-" && !IsFolder(o.Output),
+		refuse(several && o.Output != "" && o.Output != "-" && !isFolder(o.Output),
 			"several manifests need a folder to go to, and "+o.Output+" is none", "make it first, or fetch them one by one"),
 		refuse(several && o.ID != nil, "--id names one content, but there are several manifests",
 			"fetch them one by one, or leave --id away"),
@@ -29,7 +29,7 @@ func (o *Fetch) check() error {
 func (o *Seed) check() error {
 	several := len(o.Manifests) > 1
 	return firstError(
-		refuse(several && o.Path != "" && !IsFolder(o.Path), "several manifests want a folder in which their content lies",
+		refuse(several && o.Path != "" && !isFolder(o.Path), "several manifests want a folder in which their content lies",
 			"name a folder, or one manifest at a time"),
 		refuse(several && o.ID != nil, "--id names one content, but there are several manifests",
 			"seed them one by one, or leave --id away"),
@@ -77,8 +77,8 @@ func (h *HTTP) checkHTTP() error {
 	)
 }
 
-// IsFolder tells whether a path names a folder, itself or through a link.
-func IsFolder(path string) bool {
+// isFolder tells whether a path names a folder, itself or through a link.
+func isFolder(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.IsDir()
 }

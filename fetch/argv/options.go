@@ -97,7 +97,7 @@ type Seed struct {
 
 // PathOf is the path at which the content of a manifest lies.
 func (o *Seed) PathOf(m *verify.Manifest) string {
-	if IsFolder(o.Path) && (!m.Folder() || len(o.Manifests) > 1) {
+	if isFolder(o.Path) && (!m.Folder() || len(o.Manifests) > 1) {
 		return filepath.Join(o.Path, m.Name)
 	}
 	return cmp.Or(o.Path, m.Name)
@@ -160,7 +160,7 @@ func (o *Create) Target() (string, error) {
 		return "", err
 	}
 	name := filepath.Base(path) + verify.Extension
-	if IsFolder(o.Output) {
+	if isFolder(o.Output) {
 		return filepath.Join(o.Output, name), nil
 	}
 	return cmp.Or(o.Output, name), nil
@@ -170,7 +170,7 @@ func (o *Create) Target() (string, error) {
 // be replaced: a file that was named is the user's to replace, as with any
 // compiler, a file that happens to have the default name is not.
 func (o *Create) Replaces() bool {
-	return o.Overwrite || o.Output != "" && !IsFolder(o.Output)
+	return o.Overwrite || o.Output != "" && !isFolder(o.Output)
 }
 
 // Show is `shoal show MANIFEST`.
