@@ -68,6 +68,19 @@ func TestPanelFits(t *testing.T) {
 	}
 }
 
+func TestPanelSays(t *testing.T) {
+	b := played().books
+	draw := func() string { return strings.Join(b.draw(report.Pen{Columns: 79}), "\n") }
+	b.note(event{Event: "progress", Rate: 3 << 20})
+	if got := draw(); !strings.Contains(got, "3.0 MiB/s") || !strings.Contains(got, "0 B  1 piece rejected, banned") {
+		t.Errorf("it draws\n%s", got)
+	}
+	b.begin("again")
+	if got := draw(); strings.Contains(got, "/s") || !strings.Contains(got, "again") {
+		t.Errorf("a run that has just begun has a rate:\n%s", got)
+	}
+}
+
 func TestEqual(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) string {

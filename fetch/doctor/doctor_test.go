@@ -99,7 +99,7 @@ func TestJudgeMirror(t *testing.T) {
 		}), state: OK, seen: "redirected to https://b/f, at 192.0.2.1 2001:db8::1, through p:3128"},
 		"slow":           {e: with(func(e *fetch.Examined) { e.Received = 3 }), err: context.DeadlineExceeded, state: Warning, seen: "slow: 3 of 10 bytes", hint: "leave most"},
 		"empty":          {e: fetch.Examined{Piece: -1}, state: OK, seen: "empty"},
-		"many addresses": {e: with(func(e *fetch.Examined) { e.Addrs = make([]netip.Addr, 6) }), state: OK, seen: "2 more"},
+		"many addresses": {e: with(func(e *fetch.Examined) { e.Addrs = make([]netip.Addr, 6) }), state: OK, seen: "at" + strings.Repeat(" invalid IP", 4) + " 2 more"},
 		"other size": {e: fetch.Examined{Status: 200}, err: &fetch.Fault{Kind: fetch.FaultLasting, Err: errors.New("has 9 bytes")},
 			state: Broken, seen: "9 bytes", hint: "put the right file there"},
 		"behind a proxy": {e: fetch.Examined{Proxy: "p:3128"}, err: &fetch.Fault{Kind: fetch.FaultPassing, Err: errors.New("refused")},

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"aead.dev/minisign"
+
 	"github.com/shoal-dl/shoal/fetch/argv"
 	"github.com/shoal-dl/shoal/fetch/report"
 	"github.com/shoal-dl/shoal/verify"
@@ -43,6 +45,32 @@ func TestManifest(t *testing.T) {
 	}
 	if _, _, err = Manifest(t.Context(), &argv.Create{Path: path + "x"}, r); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("nothing there: %v", err)
+	}
+}
+
+// TestSignature names the manifest in the signature, but not where it lies.
+func TestSignature(t *testing.T) {
+	dir := t.TempDir()
+	public, secret, err := minisign.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := secret.MarshalText()
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := filepath.Join(dir, "key")
+	if err := os.WriteFile(key, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := report.New(report.Options{Stdout: io.Discard, Stderr: io.Discard})
+	defer func() { _ = r.Close() }()
+	sig, err := Signature(t.Context(), key, filepath.Join(dir, "f.shoal"), []byte("manifest"), nil, r)
+	if err != nil || !minisign.Verify(public, []byte("manifest"), sig) || !bytes.Contains(sig, []byte("comment: file:f.shoal")) {
+		t.Errorf("%v\n%s", err, sig)
+	}
+	if _, err := Signature(t.Context(), key+"x", "f.shoal", nil, nil, r); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no key: %v", err)
 	}
 }
 
