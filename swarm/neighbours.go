@@ -65,7 +65,7 @@ func (s *Swarm) admit(p *Peer) (wire.ByeReason, error) {
 			}
 			return wire.ByeDuplicate, errDuplicate
 		}
-		p.aliases = append(o.aliases, o.listens)
+		p.aliases = append(slices.Clip(o.aliases), o.listens)
 		o.close(errDuplicate, wire.ByeDuplicate)
 	} else if s.crowded(p) || len(s.peers) >= neighboursMost && !s.evict(p) {
 		return wire.ByeFull, errFull
@@ -153,7 +153,7 @@ func (s *Swarm) peersOf(p *Peer) (n int) {
 func (s *Swarm) dismiss(p *Peer) {
 	s.mu.Lock()
 	s.peers = slices.DeleteFunc(s.peers, func(o *Peer) bool { return o == p })
-	left := append(p.aliases, p.listens)
+	left := append(slices.Clip(p.aliases), p.listens)
 	s.mu.Unlock()
 	s.release(left...)
 	s.crowdNews.Add(1)

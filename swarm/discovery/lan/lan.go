@@ -46,7 +46,7 @@ const (
 	// What a peer says by another way than at first is left alone for so long.
 	// More peers than that are not remembered: they may be found twice.
 	oneWay  = time.Minute
-	senders = 4096
+	senders = 1024
 
 	// IPv6 comes so much later than IPv4, which has the smaller headers: who can
 	// hear both takes the first.

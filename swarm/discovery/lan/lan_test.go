@@ -259,20 +259,22 @@ func TestOneWay(t *testing.T) {
 
 // TestFlood checks that a flood of hellos costs few replies and little memory.
 func TestFlood(t *testing.T) {
-	now := time.Now()
-	l, c, s, replied := fake()
-	for i := range 2 * senders {
-		nonce := nonceOf(byte(i))
-		nonce[nonceSize-1] = byte(i >> 8)
-		m := seal(hello, c.key, 7005, nonce, now)
-		l.handle(s, m[:], netip.MustParseAddrPort("10.1.2.3:999"), now)
-	}
-	if n := len(replied.sent); n < replies || n > 2*replies {
-		t.Errorf("%d replies to %d hellos, want about %d", n, 2*senders, replies)
-	}
-	if len(c.found) != backlog || len(l.senders) != senders {
-		t.Errorf("%d peers wait, and %d are remembered", len(c.found), len(l.senders))
-	}
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		l, c, s, replied := fake()
+		for i := range 2 * senders {
+			nonce := nonceOf(byte(i))
+			nonce[nonceSize-1] = byte(i >> 8)
+			m := seal(hello, c.key, 7005, nonce, now)
+			l.handle(s, m[:], netip.MustParseAddrPort("10.1.2.3:999"), now)
+		}
+		if n := len(replied.sent); n != replies {
+			t.Errorf("%d replies to %d hellos at once, want %d", n, 2*senders, replies)
+		}
+		if len(c.found) != backlog || len(l.senders) != senders {
+			t.Errorf("%d peers wait, and %d are remembered", len(c.found), len(l.senders))
+		}
+	})
 }
 
 func TestLinks(t *testing.T) {

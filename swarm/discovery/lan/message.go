@@ -15,8 +15,10 @@ import (
 //	kind(1) ‖ minute(4) ‖ port(2) ‖ nonce(16) ‖ tag(16)
 //
 // The tag is the first half of the BLAKE3 hash, keyed with the content's LAN
-// key, of "shoal lan v1" and all that stands before the tag. Without the key
-// two messages of one content have nothing in common.
+// key, of "shoal lan v1" and all that stands before the tag. A sender keeps its
+// nonce as long as it seeks the content, so that it is known as one by whatever
+// way it is heard. Without the key the messages of two senders have nothing in
+// common.
 type message [messageSize]byte
 
 const (
