@@ -118,14 +118,14 @@ func (l *ledger) lendBest(p *party, pieces []int, cost func(piece int) int, now 
 		all[k] = weighed{i, cost(i)}
 	}
 	slices.SortStableFunc(all, func(a, b weighed) int { return cmp.Compare(a.cost, b.cost) })
-	budget := l.budget(p)
+	most := max(l.budget(p), l.size(all[0].piece))
 	pieces, p.given = nil, 0
 	for _, w := range all {
-		n := p.given + l.size(w.piece)
-		if len(pieces) > 0 && n > budget {
+		if p.given+l.size(w.piece) > most {
 			break
 		}
-		pieces, p.given = append(pieces, w.piece), n
+		pieces = append(pieces, w.piece)
+		p.given += l.size(w.piece)
 	}
 	if p.have == nil {
 		slices.Sort(pieces) // the longer the runs, the fewer the requests
