@@ -4,7 +4,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/bits-and-blooms/bitset"
@@ -378,34 +377,4 @@ func (l *ledger) alive() bool {
 	return slices.ContainsFunc(l.parties, func(p *party) bool {
 		return !p.gone && (p.have == nil || p.have.DifferenceCardinality(l.done) > 0)
 	})
-}
-
-// String draws the pieces: free ".", done "#", and the letter of the party
-// that is to bring it; small when two race.
-func (l *ledger) String() string {
-	var b strings.Builder
-	for i := range l.pieces {
-		b.WriteByte(l.mark(i))
-	}
-	return b.String()
-}
-
-func (l *ledger) mark(piece int) byte {
-	if l.done.Test(uint(piece)) {
-		return '#'
-	}
-	for _, c := range l.claims {
-		if !slices.Contains(c.rest, piece) {
-			continue
-		}
-		for i, p := range l.parties {
-			switch {
-			case p == c.by && c.race:
-				return byte('a' + i)
-			case p == c.by:
-				return byte('A' + i)
-			}
-		}
-	}
-	return '.'
 }

@@ -229,6 +229,9 @@ func TestIdlePeerTakesOverFromCrawler(t *testing.T) {
 		t.Fatalf("it was taken over too soon: %s", b)
 	}
 	b.run(2*tick, map[*claim]float64{slow: 10})
+	if c := b.next(b.addPeer("C", "..", ".#"), b.now); c != nil {
+		t.Fatalf("who does not have it took it over: %s", b)
+	}
 	b.ask(q)
 	b.looks("a#")
 }
@@ -242,6 +245,24 @@ func TestPeerTakesOfATailWhatItHas(t *testing.T) {
 	b.run(4*time.Second, map[*claim]float64{c: testPiece / 4})
 	b.ask(p)
 	b.looks("#ABAAA")
+	if c := b.next(b.addPeer("C", "......", ".#...."), b.now); c != nil {
+		t.Errorf("the piece under way was taken: %s", b)
+	}
+}
+
+// TestSparedMirrorTakesNothingOfAPeers, slow as he may be, until we hedge.
+func TestSparedMirrorTakesNothingOfAPeers(t *testing.T) {
+	b := newBoard(t, 6)
+	b.crowd("......")
+	m, p := b.add("M"), b.addPeer("B", "......", "######")
+	b.addPeer("C", "......", "######")
+	b.run(time.Second, map[*claim]float64{b.claim(m, Run(0, 1), b.now): testPiece})
+	b.run(time.Second, map[*claim]float64{b.lendAll(p): testPiece / 8})
+	if c := b.next(m, b.now); c != nil {
+		t.Errorf("a spared mirror took %v: %s", c.rest, b)
+	}
+	b.hedging = true
+	b.ask(m)
 }
 
 // TestCrawlerDoesNotRobItself: it would be asked for the same bytes twice.
