@@ -55,6 +55,16 @@ func TestPauseFromTheStart(t *testing.T) {
 	})
 }
 
+// TestPauseIsNoReproach to politeness: nothing could come meanwhile.
+func TestPauseIsNoReproach(t *testing.T) {
+	r := &running{Job: &Job{Steer: NewSteer()}, ledger: newBoard(t, 1).ledger, started: time.Now().Add(-time.Hour), paused: true}
+	r.ledger.slow = slowFor
+	r.steer()
+	if r.ledger.weigh(r.now()); r.ledger.hedging {
+		t.Error("mirrors are not spared after a pause")
+	}
+}
+
 // TestConnectionsChange gives a mirror that is as fast as it has connections more
 // of them, and then fewer.
 func TestConnectionsChange(t *testing.T) {
