@@ -753,7 +753,7 @@ func (s *session) share(ctx context.Context, verb string, c *fetch.Client, h arg
 // join enters the swarm of the content, if its publisher and the user want
 // that. file is nil when nothing is kept that could be served.
 func (d download) join(file *resume.File) (*crowd, error) {
-	if d.HTTPOnly || len(d.manifest.Discovery)+len(d.manifest.Peers)+len(d.Peers) == 0 {
+	if d.HTTPOnly || !d.manifest.Shareable() && len(d.manifest.Peers)+len(d.Peers) == 0 {
 		return nil, nil
 	}
 	if err := d.up(file != nil); err != nil {

@@ -69,7 +69,7 @@ func newSwarm(n *Node, c Content) *Swarm {
 	s := &Swarm{
 		node: n, manifest: m, keys: m.Keys(), pieces: m.NumPieces(), read: c.Read,
 		contacts: slices.Concat(n.options.Peers, c.Peers),
-		open:     slices.Contains(m.Discovery, verify.DiscoveryDHT) || slices.Contains(m.Discovery, verify.DiscoveryLAN),
+		open:     m.Shareable(),
 		news:     make(chan struct{}, 1),
 		dirty:    make(chan struct{}, 1),
 		room:     make(chan struct{}, 1),

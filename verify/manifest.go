@@ -4,6 +4,7 @@
 package verify
 
 import (
+	"slices"
 	"sort"
 	"time"
 )
@@ -74,6 +75,12 @@ func (m *Manifest) NumPieces() int { return m.first[len(m.Files)] }
 // Folder tells whether the content is a folder of several files. Otherwise it
 // is one file, called Name.
 func (m *Manifest) Folder() bool { return len(m.Files) > 1 }
+
+// Shareable tells whether the publisher consents that those who fetch the content
+// find each other, and serve it, by any way that we know.
+func (m *Manifest) Shareable() bool {
+	return slices.Contains(m.Discovery, DiscoveryDHT) || slices.Contains(m.Discovery, DiscoveryLAN)
+}
 
 // Pieces returns the half-open range of pieces that make up a file.
 func (m *Manifest) Pieces(file int) (first, end int) {

@@ -133,7 +133,7 @@ func (e *examination) usesLAN() bool { return !e.HTTPOnly && !e.NoLAN && e.lets(
 // shares tells whether a download would serve others, by any way that the
 // publisher lets them be found.
 func (e *examination) shares() bool {
-	return !e.HTTPOnly && !e.NoShare && (e.lets(verify.DiscoveryDHT) || e.lets(verify.DiscoveryLAN))
+	return !e.HTTPOnly && !e.NoShare && (e.manifest == nil || e.manifest.Manifest.Shareable())
 }
 
 // nobody tells whether neither the manifest nor the user leaves a source, or a

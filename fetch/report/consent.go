@@ -43,7 +43,7 @@ func (r *Reporter) Consent(m *verify.Manifest, o argv.Swarm, kept bool) {
 // terms says what is shared, how long and how much, if the publisher and the user
 // both let it be; "" means nothing.
 func terms(m *verify.Manifest, o argv.Swarm, stay bool) string {
-	if o.NoShare || len(m.Discovery) == 0 && !stay {
+	if o.NoShare || !m.Shareable() && !stay {
 		return ""
 	}
 	long, off := "while it downloads", "--no-share turns it off"

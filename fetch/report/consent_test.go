@@ -25,6 +25,10 @@ func TestConsent(t *testing.T) {
 			`"shared":false,"why":"the publisher does not let it, by the manifest's discovery"`,
 		},
 		{
+			usual, []string{"pigeon"}, false, "nothing would be shared: the publisher does not let it, by the manifest's discovery\n",
+			`"shared":false,"why":"the publisher does not let it, by the manifest's discovery"`,
+		},
+		{
 			usual, []string{"dht"}, true, "nothing would be shared: what goes to stdout is not kept\n",
 			`"shared":false,"why":"what goes to stdout is not kept"`,
 		},
