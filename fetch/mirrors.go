@@ -40,8 +40,8 @@ func (c *Client) Mirrors(m *verify.Manifest, from string, more []string) ([]Sour
 	return sources, unusable
 }
 
-// MirrorURLs is what [Client.Mirrors] makes sources of, each URL once, as it is: it may
-// hold credentials.
+// MirrorURLs is what [Client.Mirrors] makes sources of, each URL once, as it is: it
+// may hold credentials.
 func MirrorURLs(m *verify.Manifest, from string, more []string) (urls []string) {
 	for _, u := range append(mirrorURLs(m, from), more...) {
 		if !slices.Contains(urls, u) {

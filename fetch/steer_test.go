@@ -42,13 +42,8 @@ func TestPauseFromTheStart(t *testing.T) {
 		s := play(t, 1<<20, 256<<10, f)
 		s.Steer = NewSteer()
 		s.Steer.Pause(true)
-		var driving sync.WaitGroup
-		driving.Go(func() {
-			time.Sleep(2 * time.Hour)
-			s.Steer.Pause(false)
-		})
+		time.AfterFunc(2*time.Hour, func() { s.Steer.Pause(false) })
 		s.run(t.Context()).complete(t, 2*3600, 1.01)
-		driving.Wait()
 		if f.leases > 10 {
 			t.Errorf("it was asked %d times", f.leases)
 		}

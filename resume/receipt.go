@@ -94,8 +94,8 @@ func (r Receipt) Keep() error {
 	return nil
 }
 
-// write writes the receipt in its folder, whole or not at all as far as other processes see
-// it. It is not synced: a torn one does not match.
+// write writes the receipt in its folder, whole or not at all as far as other
+// processes see it. It is not synced: a torn one does not match.
 func (r Receipt) write(dir string) error {
 	f, err := os.CreateTemp(dir, ".new-*")
 	if err != nil {

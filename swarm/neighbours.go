@@ -65,7 +65,6 @@ func (s *Swarm) admit(p *Peer) (wire.ByeReason, error) {
 			}
 			return wire.ByeDuplicate, errDuplicate
 		}
-		p.aliases = append(slices.Clip(o.aliases), o.listens)
 		o.close(errDuplicate, wire.ByeDuplicate)
 	} else if s.crowded(p) || len(s.peers) >= neighboursMost && !s.evict(p) {
 		return wire.ByeFull, errFull

@@ -88,6 +88,38 @@ func TestDuplicate(t *testing.T) {
 	}
 }
 
+// dialler dials from a machine, to m at either of its addresses, and counts that.
+type dialler struct {
+	from, m        *machine
+	second         netip.AddrPort
+	dials, seconds atomic.Int32 // seconds of them at the second address
+}
+
+func (c *dialler) dial(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+	switch to {
+	case c.second:
+		c.seconds.Add(1)
+		to = c.m.at
+		fallthrough
+	case c.m.at:
+		c.dials.Add(1)
+	}
+	return c.from.Dial(ctx, to)
+}
+
+// node runs a node that dials so until the test ends.
+func (c *dialler) node(t *testing.T, o Options) *Node {
+	t.Helper()
+	o.Listener, o.Dial = c.from.Listen(c.from.at.Port()), c.dial
+	return runNode(t, o)
+}
+
+// distract has somebody to dial in vain, now and then, for an hour.
+func (w *world) distract(s *Swarm) {
+	s.found(discovery.User, w.machine(near).at)
+	time.Sleep(time.Hour)
+}
+
 // TestTwoAddresses knows a node by two addresses, and dials the one it is not
 // connected by once, as long as the connection lasts.
 func TestTwoAddresses(t *testing.T) {
@@ -95,32 +127,55 @@ func TestTwoAddresses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		m, seed := w.seed(c, near)
-		other := w.machine(near)
-		from := w.machine(near)
-		var dials atomic.Int32
-		s := runNode(t, Options{Listener: from.Listen(from.at.Port()), Dial: func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
-			switch to {
-			case other.at:
-				to = m.at
-				fallthrough
-			case m.at:
-				dials.Add(1)
-			}
-			return from.Dial(ctx, to)
-		}}).Join(Content{Manifest: c.Manifest, Read: c.read, Peers: []string{m.at.String(), other.at.String()}})
+		by := &dialler{from: w.machine(near), m: m, second: w.machine(near).at}
+		s := by.node(t, Options{}).Join(Content{Manifest: c.Manifest, Read: c.read, Peers: []string{m.at.String(), by.second.String()}})
 		firstPeer(t, s)
-		time.Sleep(time.Hour)
-		s.found(discovery.User, w.machine(near).at) // there is somebody to dial, in vain
-		time.Sleep(time.Hour)
-		if n := dials.Load(); n != 2 {
+		w.distract(s)
+		w.distract(s)
+		if n := by.dials.Load(); n != 2 {
 			t.Errorf("%d dials", n)
 		}
+		seed.mu.Lock()
+		if p := seed.peers[0]; len(p.aliases) > 0 { // whoever comes could fill it
+			t.Errorf("who came twice is said to be at %v", p.aliases)
+		}
+		seed.mu.Unlock()
 		seed.Leave()
-		time.Sleep(time.Hour)
-		if n := dials.Load(); n < 10 {
-			t.Errorf("%d dials after it has left", n)
+		w.distract(s)
+		if n, second := by.dials.Load(), by.seconds.Load(); second < 5 || n-second < 5 {
+			t.Errorf("%d dials after it has left, %d of them at the second address", n, second)
 		}
 	})
+}
+
+// TestCrossing has two nodes dial each other, one of them at a second address, at
+// the same moment or after a while. A dial is repeated once at most, and a connection
+// in use stays.
+func TestCrossing(t *testing.T) {
+	c := newContent(t, 1<<20, 64<<10, false)
+	for _, late := range []bool{false, true} {
+		for range 10 { // the nodes' ids are random, and decide
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				m := w.machine(near)
+				by := &dialler{from: w.machine(near), m: m, second: w.machine(near).at}
+				s := by.node(t, Options{Share: true}).Join(Content{Manifest: c.Manifest, Read: c.read})
+				w.node(m, Options{Share: true}).Join(Content{Manifest: c.Manifest, Read: c.read, Peers: []string{by.from.at.String()}})
+				var first *Peer
+				if late {
+					first = firstPeer(t, s)
+					w.distract(s)
+				}
+				s.found(discovery.User, by.second)
+				w.distract(s)
+				w.distract(s)
+				peers := s.Peers()
+				if n := by.dials.Load(); n > 2 || len(peers) != 1 || late && (n > 1 || peers[0] != first) {
+					t.Errorf("late %v: %d dials, neighbours %v", late, n, peers)
+				}
+			})
+		}
+	}
 }
 
 func TestBan(t *testing.T) {

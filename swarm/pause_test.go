@@ -19,11 +19,10 @@ func TestPause(t *testing.T) {
 		s := w.node(m, Options{Share: true, LimitUp: perSecond(1 << 20)}).Join(c.seed())
 		_, l := w.leech(c, Options{}, m)
 		p := firstPeer(t, l)
-		go func() {
-			time.Sleep(2 * time.Second)
+		time.AfterFunc(2*time.Second, func() {
 			s.Pause(true)
 			s.Pause(true) // is no more than once
-		}()
+		})
 		got, err := bring(t.Context(), p, lease(upTo(c.NumPieces())...))
 		if e, ok := errors.AsType[*Error](err); !ok || !e.Lasting || len(got) == 0 || len(got) == c.NumPieces() {
 			t.Fatalf("got %d pieces, %v", len(got), err)

@@ -43,14 +43,14 @@ const (
 	replies  = 10  // replies a second that are sent
 	backlog  = 32  // peers heard of that wait for the caller of Peers
 
-	// What a peer says by another way than at first is left alone for so long.
-	// More peers than that are not remembered: they may be found twice.
-	oneWay  = time.Minute
-	senders = 1024
+	// oneWay is how long a peer counts only at the address where it was heard first.
+	// More than mostSenders are not remembered: they may be found twice.
+	oneWay      = time.Minute
+	mostSenders = 1024
 
-	// IPv6 comes so much later than IPv4, which has the smaller headers: who can
-	// hear both takes the first.
-	second = 50 * time.Millisecond
+	// nextFamily is how much later than IPv4, which has the smaller headers, IPv6 is
+	// tried: who hears both takes the first.
+	nextFamily = 50 * time.Millisecond
 
 	// patience is how long we leave it to somebody who said hello, and to whom we
 	// have replied, to make the connection: two are not to be made at once.
@@ -135,8 +135,8 @@ func (l *LAN) Run(ctx context.Context) {
 
 // Peers says hello for the content with that LAN key, and yields the addresses
 // of those who serve it as they are heard, the same ones again and again, but one
-// address of each. Who has heard of us by our reply comes a while later.
-// Port is where we serve it; with port 0 we only ask. It ends with ctx or Run.
+// address of each. Who has heard of us by our reply comes a while later. Port is
+// where we serve it; with port 0 we only ask. It ends with ctx or Run.
 func (l *LAN) Peers(ctx context.Context, key [32]byte, port uint16) iter.Seq[netip.AddrPort] {
 	return func(yield func(netip.AddrPort) bool) {
 		c := &content{key: newTagger(key), nonce: newNonce(), port: port, found: make(chan netip.AddrPort, backlog)}
@@ -175,7 +175,7 @@ func (l *LAN) greet(ctx context.Context, c *content) {
 	for i := 0; ; i++ {
 		m := seal(hello, c.key, c.port, c.nonce, time.Now())
 		for k, s := range l.stations {
-			if k > 0 && !l.wait(ctx, second) {
+			if k > 0 && !l.wait(ctx, nextFamily) {
 				return
 			}
 			l.hello(s, m)
@@ -198,7 +198,7 @@ func (l *LAN) wait(ctx context.Context, d time.Duration) bool {
 	return false
 }
 
-// hello says hello once, by all interfaces.
+// hello says hello once in one address family, by all interfaces.
 func (l *LAN) hello(s *station, m message) {
 	l.sending.Lock()
 	defer l.sending.Unlock()
@@ -326,7 +326,7 @@ func (l *LAN) heeds(nonce [nonceSize]byte, from netip.Addr, now time.Time) bool 
 	}
 	maps.DeleteFunc(l.senders, func(_ [nonceSize]byte, s sender) bool { return now.Sub(s.at) > oneWay })
 	first, known := l.senders[nonce]
-	if !known && len(l.senders) < senders {
+	if !known && len(l.senders) < mostSenders {
 		l.senders[nonce] = sender{from, now}
 	}
 	return !known || first.addr == from

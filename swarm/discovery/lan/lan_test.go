@@ -262,16 +262,16 @@ func TestFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		now := time.Now()
 		l, c, s, replied := fake()
-		for i := range 2 * senders {
+		for i := range 2 * mostSenders {
 			nonce := nonceOf(byte(i))
 			nonce[nonceSize-1] = byte(i >> 8)
 			m := seal(hello, c.key, 7005, nonce, now)
 			l.handle(s, m[:], netip.MustParseAddrPort("10.1.2.3:999"), now)
 		}
 		if n := len(replied.sent); n != replies {
-			t.Errorf("%d replies to %d hellos at once, want %d", n, 2*senders, replies)
+			t.Errorf("%d replies to %d hellos at once, want %d", n, 2*mostSenders, replies)
 		}
-		if len(c.found) != backlog || len(l.senders) != senders {
+		if len(c.found) != backlog || len(l.senders) != mostSenders {
 			t.Errorf("%d peers wait, and %d are remembered", len(c.found), len(l.senders))
 		}
 	})
