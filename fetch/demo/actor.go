@@ -90,7 +90,7 @@ type actor struct {
 	began time.Time
 	said  lastWords
 
-	started chan struct{} // closed by the event start, or the end
+	started chan struct{} // closed by the event start
 	ended   chan struct{} // closed at the end; the rest may be read then
 	exit    event
 	err     error // of waiting for it; nil means exit code 0
@@ -133,7 +133,6 @@ func (t *troupe) start(ctx context.Context, name string, hear func(event), args 
 func (a *actor) listen(out io.Reader, hear func(event)) {
 	defer close(a.ended)
 	started := sync.OnceFunc(func() { close(a.started) })
-	defer started()
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		var e event
@@ -175,15 +174,14 @@ func (a *actor) wait(ctx context.Context) error {
 
 // ready waits until it has begun its work.
 func (a *actor) ready(ctx context.Context) error {
-	<-a.started
 	select {
+	case <-a.started:
+		return nil
 	case <-a.ended:
 		if err := a.wait(ctx); err != nil {
 			return err
 		}
 		return &Failure{Actor: a.name, Code: 1, Text: "it ended too early"}
-	default:
-		return nil
 	}
 }
 
