@@ -31,9 +31,9 @@ func (h *HTTP) server() []cli.Flag {
 		&cli.StringFlag{Name: "user-agent", Usage: "call yourself `NAME`", Destination: &h.UserAgent},
 		&cli.BoolFlag{Name: "netrc", Usage: "take passwords from ~/.netrc, or from the file $NETRC", Destination: &h.Netrc},
 		&cli.StringFlag{Name: "proxy", Usage: "go through the proxy at `URL`", Destination: &h.Proxy},
-		&cli.StringFlag{Name: "cacert", Usage: "trust the authorities in the PEM `FILE` alone", Destination: &h.CACert},
-		&cli.StringFlag{Name: "cert", Usage: "show the client certificate in the PEM `FILE`", Destination: &h.Cert},
-		&cli.StringFlag{Name: "key", Usage: "the client certificate's key, a PEM `FILE`", Destination: &h.Key},
+		file("cacert", &h.CACert, "trust the authorities in the PEM `FILE` alone"),
+		file("cert", &h.Cert, "show the client certificate in the PEM `FILE`"),
+		file("key", &h.Key, "the client certificate's key, a PEM `FILE`"),
 		&cli.BoolFlag{Name: "insecure", Usage: "do not check the servers' certificates", Destination: &h.Insecure},
 		flagOf("timeout", &h.Timeout, parseDuration, "15s", "a source that is silent for `DUR` is dead"),
 	}
@@ -84,9 +84,19 @@ func (s *Swarm) serving(seconds, idle, ratio string) []cli.Flag {
 	}
 }
 
+// file is a flag with the name of a file. An empty one is what a script makes of
+// a variable that is not set, and no wish to go without.
+func file(name string, to *string, usage string) *cli.StringFlag {
+	return &cli.StringFlag{Name: name, Usage: usage, Destination: to, Action: func(_ *cli.Context, path string) error {
+		return refuse(path == "", "invalid value \"\" for --"+name+": want the name of a file", "is a variable not set?")
+	}}
+}
+
 // output is the flag that says where the result goes.
 func output(to *string, usage string) cli.Flag {
-	return &cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: usage, Destination: to}
+	f := file("output", to, usage)
+	f.Aliases = []string{"o"}
+	return f
 }
 
 func overwrite(to *bool) cli.Flag {

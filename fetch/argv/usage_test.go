@@ -90,6 +90,21 @@ func TestUsageErrors(t *testing.T) {
 	}
 }
 
+// TestEmptyWords gives what a script makes of a variable that is not set: not what
+// goes without saying, such as this folder, or a manifest that is not signed.
+func TestEmptyWords(t *testing.T) {
+	for _, args := range [][]string{
+		{"fetch", ""}, {""}, {"fetch", "m.shoal", ""}, {"resume", ""}, {"seed", "m.shoal", ""}, {"create", ""}, {"verify", "m.shoal", ""}, {"show", ""},
+		{"fetch", "m.shoal", "-o", ""}, {"fetch", "m.shoal", "--output="}, {"create", "f", "-o", ""}, {"create", "f", "--sign", ""},
+		{"fetch", "m.shoal", "--cacert", ""}, {"fetch", "m.shoal", "--cert", "", "--key", ""}, {"fetch", "m.shoal", "--id", ""}, {"fetch", "m.shoal", "--pubkey", ""},
+	} {
+		_, err := parse(t, args...)
+		if _, ok := errors.AsType[*UsageError](err); !ok {
+			t.Errorf("shoal %q: error is %v", args, err)
+		}
+	}
+}
+
 func TestUsageErrorRemembersJSON(t *testing.T) {
 	for line, want := range map[string]bool{
 		"fetch --json --zzz": true, "fetch --zzz": false, "fetch --zzz -- --json": false,

@@ -136,7 +136,7 @@ func createVerb(got *Command, getenv func(string) string) *cli.Command {
 			flagOf("salt", &o.Salt, parseSalt, "", "make a swarm of its own of `HEX`, or of random bytes"),
 			&cli.BoolFlag{Name: "modified", Usage: "record the files' modification times", Destination: &o.Modified},
 			&cli.BoolFlag{Name: "zstd", Usage: "compress the manifest", Destination: &o.Zstd},
-			&cli.StringFlag{Name: "sign", Usage: "sign with the minisign secret key in `KEYFILE`", Destination: &o.Sign},
+			file("sign", &o.Sign, "sign with the minisign secret key in `KEYFILE`"),
 		}, o.flags()),
 		Action: operands(1, 1, func(args []string) error {
 			o.Path = args[0]
@@ -269,6 +269,9 @@ func operands(least, most int, take func([]string) error) cli.ActionFunc {
 			return &UsageError{Text: fmt.Sprintf("shoal %s wants %s", c.Command.Name, c.Command.ArgsUsage)}
 		case most >= 0 && n > most:
 			return &UsageError{Text: fmt.Sprintf("shoal %s: one operand too many: %q", c.Command.Name, c.Args().Get(most))}
+		}
+		if slices.Contains(c.Args().Slice(), "") {
+			return &UsageError{Text: fmt.Sprintf("shoal %s: an operand is empty", c.Command.Name), Hint: "is a variable not set?"}
 		}
 		return take(c.Args().Slice())
 	}
