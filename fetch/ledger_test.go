@@ -255,6 +255,19 @@ func TestPatience(t *testing.T) {
 			t.Error("not dropped after 3 tries")
 		}
 	})
+	t.Run("connections that fail together are one try", func(t *testing.T) {
+		b := newBoard(t, 4)
+		a := b.add("A")
+		for range 5 {
+			if b.fault(a, passing, b.now, 0, 1, 0) {
+				t.Fatal("dropped at the first try")
+			}
+		}
+		b.now = a.notBefore
+		if !b.fault(a, passing, b.now, 0, 1, 0) {
+			t.Error("not dropped at the second")
+		}
+	})
 	t.Run("progress resets the count", func(t *testing.T) {
 		b := newBoard(t, 4)
 		a := b.add("A")

@@ -1,6 +1,8 @@
 package fetch
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,6 +67,35 @@ func TestMirrorDoesNotBeginAtTheFront(t *testing.T) {
 	}
 	if front > 8 {
 		t.Errorf("%d of 16 began with the first piece", front)
+	}
+}
+
+// TestMirrorIsAskedForRuns of what it is to bring for a crowd, as each is a request.
+func TestMirrorIsAskedForRuns(t *testing.T) {
+	b := newBoard(t, 64)
+	b.rank = func(int) uint64 { return 0 }
+	m := b.add("M")
+	for _, name := range []string{"B", "C"} {
+		b.addPeer(name, strings.Repeat(".", 64), strings.Repeat(".", 64))
+	}
+	b.run(time.Second, map[*claim]float64{b.ask(m): 16 * testPiece})
+	if c := b.ask(m); len(c.rest) < 4 || !slices.IsSorted(c.rest) {
+		t.Errorf("asked for %v", c.rest)
+	}
+}
+
+// TestHorizonInACrowd: what stdout is not ready for is asked of nobody.
+func TestHorizonInACrowd(t *testing.T) {
+	b := newBoard(t, 6)
+	b.crowd("......")
+	b.horizon = 2
+	b.ask(b.addPeer("A", "......", ".#####"))
+	b.ask(b.add("M"))
+	b.looks("BA....")
+	for _, p := range []*party{b.addPeer("B", "......", ".#####"), b.add("N")} {
+		if c := b.next(p, b.now); c != nil {
+			t.Errorf("%s was asked for %v, beyond the horizon", p.name, c.rest)
+		}
 	}
 }
 

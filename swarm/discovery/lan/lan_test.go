@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -273,6 +274,46 @@ func TestFlood(t *testing.T) {
 		}
 		if len(c.found) != backlog || len(l.senders) != mostSenders {
 			t.Errorf("%d peers wait, and %d are remembered", len(c.found), len(l.senders))
+		}
+	})
+}
+
+// air is a network without sockets: it remembers in which family what was sent when.
+type air struct {
+	net.PacketConn
+	said *[]string
+}
+
+func (a air) JoinGroup(*net.Interface, net.Addr) error   { return nil }
+func (a air) SetMulticastInterface(*net.Interface) error { return nil }
+func (a air) WriteTo(_ []byte, to net.Addr) (n int, err error) {
+	family := "6"
+	if to.(*net.UDPAddr).IP.To4() != nil {
+		family = "4"
+	}
+	*a.said = append(*a.said, family+" "+time.Now().Format("05.00"))
+	return 0, nil
+}
+
+// TestIPv4First: a peer is met at the address where it is heard first, and the
+// headers of IPv4 are smaller.
+func TestIPv4First(t *testing.T) {
+	if lo, err := links(netip.IPv6Loopback(), false); err != nil || len(lo) == 0 {
+		t.Skipf("no interface has ::1: %v", err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		var said []string
+		l, c, _, _ := fake()
+		l.listen = netip.IPv6Loopback() // whose interface has both families
+		for _, group := range []string{group4, group6} {
+			a := air{said: &said}
+			l.stations = append(l.stations, &station{group: net.UDPAddr{IP: net.ParseIP(group)}, own: a, join: a, via: a})
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		l.greet(ctx, c)
+		if want := []string{"4 00.00", "6 00.05"}; !slices.Equal(said, want) {
+			t.Errorf("said hello at %q, want %q", said, want)
 		}
 	})
 }
