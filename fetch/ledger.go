@@ -111,9 +111,13 @@ func newLedger(pieces int, size func(int) int64, fileEnd func(int) int, have *bi
 	return l
 }
 
-// join enters a source. Parties with the same host share its connections.
+// join enters a source. Parties with the same host share its connections, of
+// which there is one for each from the start.
 func (l *ledger) join(name string, h *host) *party {
 	p := &party{name: name, host: h}
+	if slices.ContainsFunc(l.parties, func(q *party) bool { return q.host == h && !q.gone }) {
+		h.limit = min(h.limit+1, h.most)
+	}
 	l.parties = append(l.parties, p)
 	return p
 }
@@ -125,7 +129,9 @@ func (l *ledger) next(p *party, now time.Duration) *claim {
 		return nil
 	case p.open > 0 && !p.trusted(), p.open > 0 && len(l.claims) >= l.mostOpen:
 		return nil
-	case p.open > 0 && p.have == nil && l.spared() && l.accompanied():
+	case p.host.open > 0 && p.have == nil && l.spared() && l.accompanied():
+		return nil
+	case p.have == nil && l.givesWay(p, now):
 		return nil
 	case p.open > 0 && p.have != nil && l.crowded(fewPeers) && l.busy(p):
 		return nil
@@ -136,6 +142,29 @@ func (l *ledger) next(p *party, now time.Duration) *claim {
 		return c
 	}
 	return l.rob(p, now)
+}
+
+// givesWay tells whether a mirror leaves the next connection of its host to another
+// one there: first each has one, and what is more goes to the fastest.
+func (l *ledger) givesWay(p *party, now time.Duration) bool {
+	return slices.ContainsFunc(l.parties, func(q *party) bool {
+		switch {
+		case q == p || q.host != p.host || q.gone || q.noRange || now < q.notBefore:
+			return false
+		case p.open == 0 || q.open == 0:
+			return p.open > 0 || q.open == 0 && q.merit() > p.merit()
+		}
+		return q.trusted() && q.merit() > p.merit()
+	})
+}
+
+// merit is the rate that one connection of p had last, in bytes a second; who was
+// never tried is worth a try.
+func (p *party) merit() float64 {
+	if !p.proven && p.tries == 0 {
+		return math.Inf(1)
+	}
+	return p.each.rate()
 }
 
 // offer gives p free pieces, chosen by what sort of source it is and by whether

@@ -134,17 +134,70 @@ func TestWhatIsStillBroughtIsNotFree(t *testing.T) {
 	}
 }
 
-func TestNoRaceOnTheSameHost(t *testing.T) {
+// TestRacesOnOneHost: a second request for the same bytes could spend a signed URL,
+// and to another URL of a host it is of use only when the first one hangs.
+func TestRacesOnOneHost(t *testing.T) {
 	b := newBoard(t, 2)
-	h := newHost(4)
-	h.limit = 4
-	one, two := b.join("A", h), b.join("B", h)
-	c1, c2 := b.ask(one), b.ask(two)
-	b.run(time.Second, map[*claim]float64{c2: testPiece})
-	b.run(5*time.Second, map[*claim]float64{c1: 1})
-	if c := b.next(two, b.now); c != nil {
-		t.Errorf("raced a piece on the same host: %s", b)
+	one := b.add("A")
+	one.host.limit, one.proven = 4, true
+	c1 := b.claim(one, []int{0}, b.now)
+	b.run(6*time.Second, map[*claim]float64{c1: 1, b.claim(one, []int{1}, b.now): testPiece})
+	if c := b.next(one, b.now); c != nil {
+		t.Errorf("raced a piece with the same URL: %s", b)
 	}
+	for slow, raced := range map[float64]bool{0.3 * testPiece: false, 0.1 * testPiece: true} {
+		b := newBoard(t, 2)
+		h := newHost(4)
+		one, two := b.join("A", h), b.join("B", h)
+		c1, c2 := b.ask(one), b.ask(two)
+		b.run(time.Second, map[*claim]float64{c1: slow, c2: testPiece})
+		if c := b.next(two, b.now); (c != nil) != raced {
+			t.Errorf("a piece that comes with %v bytes a second: %s", slow, b)
+		}
+	}
+}
+
+// TestURLsOfOneHost: each has a connection, and the faster one those that are added.
+func TestURLsOfOneHost(t *testing.T) {
+	b := newBoard(t, 1000)
+	h := newHost(4)
+	slow, fast := b.join("A", h), b.join("B", h)
+	first := map[*claim]float64{b.ask(slow): testPiece / 4, b.ask(fast): testPiece}
+	if h.open != 2 {
+		t.Fatalf("%d connections at first: %s", h.open, b)
+	}
+	b.run(4*time.Second, first)
+	h.limit = 4
+	b.ask(fast)
+	if c := b.next(fast, b.now); c != nil {
+		t.Errorf("the slow one has none, the fast one %d", fast.open)
+	}
+	b.ask(slow)
+	for range 2 {
+		if c := b.next(slow, b.now); c != nil {
+			t.Errorf("the slow one has %d, the fast one %d", slow.open, fast.open)
+		}
+		b.ask(fast)
+	}
+	b.ended(b.claims[1])
+	slow.gone = true
+	b.ask(fast)
+}
+
+// TestOneConnectionForURLsOfOneHost: each is tried, and then the fastest is asked.
+func TestOneConnectionForURLsOfOneHost(t *testing.T) {
+	b := newBoard(t, 9)
+	h := newHost(1)
+	slow, fast := b.join("A", h), b.join("B", h)
+	b.run(8*time.Second, map[*claim]float64{b.ask(slow): testPiece / 4})
+	if c := b.next(slow, b.now); c != nil {
+		t.Fatalf("the second was not tried: %s", b)
+	}
+	b.run(time.Second, map[*claim]float64{b.ask(fast): testPiece})
+	if c := b.next(slow, b.now); c != nil {
+		t.Fatalf("the slower one was asked: %s", b)
+	}
+	b.ask(fast)
 }
 
 func TestRobbedSourceStopsWhereItWasRobbed(t *testing.T) {
@@ -292,6 +345,16 @@ func TestPatience(t *testing.T) {
 		b.fault(a, faultf(FaultBusy, "HTTP 429"), b.now, 0, 0, 0)
 		if a.gone || a.host.limit != 1 || a.host.most != 1 {
 			t.Errorf("gone %v, limit %d, most %d", a.gone, a.host.limit, a.host.most)
+		}
+	})
+	t.Run("what an unknown URL is refused is no matter of connections", func(t *testing.T) {
+		b := newBoard(t, 4)
+		h := newHost(4)
+		a, u := b.join("A", h), b.join("B", h)
+		b.ask(a)
+		b.ended(b.ask(u))
+		if !b.fault(u, &Fault{Kind: FaultBusy, Err: statusError(403)}, b.now, 0, 5, 0) || h.most != 4 {
+			t.Errorf("gone %v, most %d", u.gone, h.most)
 		}
 	})
 	for status, gone := range map[statusError]bool{403: true, 429: false, 503: false} {

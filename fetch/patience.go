@@ -40,11 +40,11 @@ func (l *ledger) fault(p *party, f *Fault, now, deadline time.Duration, retries 
 		}
 		p.noRange = true
 	case FaultBusy:
-		if p.host.refused(now) {
-			break
-		}
 		if f.RetryAfter == 0 && !p.proven && refusesStrangers(f) {
 			p.gone = true // no time will change its mind
+			break
+		}
+		if p.host.refused(now) {
 			break
 		}
 		p.retry(now, retries, jitter)

@@ -201,6 +201,11 @@ func TestOneConnectionBesideNeighbours(t *testing.T) {
 	if c := b.next(m, b.now); c != nil {
 		t.Fatalf("a second connection to a mirror that neighbours use: %s", b)
 	}
+	other := b.join("N", m.host)
+	if c := b.next(other, b.now); c != nil {
+		t.Fatalf("a second connection to its host, by another URL: %s", b)
+	}
+	other.gone = true
 	c.fetching.Clear(7)
 	b.ask(m)
 }

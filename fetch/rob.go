@@ -73,9 +73,10 @@ func (c *claim) cut(pieces []int, bytes int64) {
 	c.robbed = true
 }
 
-// mayRob keeps the connections of one host from robbing one another, unless one
-// of them hangs, and from racing at all: a second request for the same bytes
-// could spend a signed URL. A race is joined only when all in it hang.
+// mayRob keeps the connections of one URL from robbing one another, unless one of
+// them hangs, and from racing at all: a second request for the same bytes could
+// spend a signed URL. Two URLs of one host race only when one hangs. A race is
+// joined only when all in it hang.
 func (l *ledger) mayRob(p *party, pace float64, c *claim, now time.Duration) bool {
 	hangs := func(c *claim) bool {
 		if c.by.have != nil {
@@ -90,8 +91,10 @@ func (l *ledger) mayRob(p *party, pace float64, c *claim, now time.Duration) boo
 		return false
 	case l.crowded(1) && (l.free > 0 || c.by.have != nil && p.have != nil) && !hangs(c):
 		return false // in a crowd an idle source is no sign of the end
-	case c.by.host == p.host:
+	case c.by == p:
 		return len(c.rest) > 1 && hangs(c)
+	case c.by.host == p.host && len(c.rest) == 1 && !hangs(c):
+		return false
 	case c.race:
 		for _, o := range l.claims {
 			if o.race && slices.Contains(o.rest, c.rest[0]) && (o.by == p || !hangs(o)) {
