@@ -53,8 +53,13 @@ func main() {
 	}))
 }
 
-// grace is how long a first signal leaves to stop and to save what is there.
-const grace = 3 * time.Second
+const (
+	// grace is how long a first signal leaves to stop and to save what is there.
+	grace = 3 * time.Second
+	// echo is how soon a signal of the same kind is the first one again: timeout(1)
+	// sends it to the process and then to its group.
+	echo = 100 * time.Millisecond
+)
 
 // listen returns a context that the first signal to stop ends, a function that
 // does what such a signal does, and a channel of wishes for a status line. The
@@ -70,10 +75,7 @@ func listen(parent context.Context) (ctx context.Context, end func(), wishes <-c
 	go func() {
 		why := &stopped{<-stop}
 		cancel(why)
-		select {
-		case <-stop:
-		case <-time.After(grace):
-		}
+		again(stop, why.signal)
 		os.Exit(why.code())
 	}()
 	status := make(chan os.Signal, 1)
@@ -88,6 +90,21 @@ func listen(parent context.Context) (ctx context.Context, end func(), wishes <-c
 		default: // it is stopping
 		}
 	}, status
+}
+
+// again waits for a signal after the first, or the end of grace.
+func again(stop <-chan os.Signal, first os.Signal) {
+	began, over := time.Now(), time.After(grace)
+	for {
+		select {
+		case s := <-stop:
+			if s != first || time.Since(began) > echo {
+				return
+			}
+		case <-over:
+			return
+		}
+	}
 }
 
 // process is what the system hands to a program, once.

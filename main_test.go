@@ -24,6 +24,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -669,6 +670,29 @@ func TestSecondSignal(t *testing.T) {
 	if took := time.Since(start); took > grace {
 		t.Errorf("it took %v, as if the second signal did not count", took)
 	}
+}
+
+// TestEchoOfASignal: timeout(1) sends a signal to the process, and to its group.
+func TestEchoOfASignal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, tt := range []struct {
+			later  time.Duration
+			signal os.Signal
+			want   time.Duration
+		}{
+			{0, os.Interrupt, grace},
+			{echo, os.Interrupt, grace},
+			{echo + 1, os.Interrupt, echo + 1},
+			{0, syscall.SIGTERM, 0},
+		} {
+			began, stop := time.Now(), make(chan os.Signal, 1)
+			time.AfterFunc(tt.later, func() { stop <- tt.signal })
+			again(stop, os.Interrupt)
+			if took := time.Since(began); took != tt.want {
+				t.Errorf("%v %v after the first is taken %v after it, want %v", tt.signal, tt.later, took, tt.want)
+			}
+		}
+	})
 }
 
 // TestStatus asks a stalled download for a status line.
