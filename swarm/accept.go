@@ -59,6 +59,7 @@ func (n *Node) accept(ctx context.Context, l net.Listener) {
 func (n *Node) welcome(ctx context.Context, nc net.Conn, addr netip.AddrPort, place *place) {
 	defer nc.Close()
 	stop := context.AfterFunc(ctx, func() { _ = nc.Close() })
+	defer stop()
 	st := newStream(n.quiet(nc), n.options.LimitDown)
 	conn, err := n.endpoint.Accept(st, n.contents())
 	if !n.gate.leave(place) && err == nil {

@@ -199,6 +199,31 @@ func TestChurn(t *testing.T) {
 	}
 }
 
+// remembering is a context that counts what is to be called when it ends.
+type remembering struct {
+	context.Context
+	calls int
+}
+
+func (r *remembering) AfterFunc(func()) (stop func() bool) {
+	r.calls++
+	return sync.OnceValue(func() bool { r.calls--; return true })
+}
+
+func (r *remembering) Done() <-chan struct{} { return make(chan struct{}) }
+
+// TestNothingStaysOfStrangers: not even what ends their connections with us.
+func TestNothingStaysOfStrangers(t *testing.T) {
+	n := runNode(t, Options{Share: true, Listen: "127.0.0.1:0"})
+	ctx := &remembering{Context: context.Background()}
+	theirs, ours := net.Pipe()
+	_ = theirs.Close()
+	n.welcome(ctx, ours, netip.AddrPort{}, n.gate.enter(netip.Addr{}, ours))
+	if ctx.calls != 0 {
+		t.Errorf("%d calls are waiting for our own end", ctx.calls)
+	}
+}
+
 // visit connects in one of several ways, and goes.
 func visit(t *testing.T, c *content, at string, how int) {
 	t.Helper()
