@@ -226,6 +226,13 @@ func TestSilence(t *testing.T) {
 				if took := time.Since(began); took < limits[name] || took > limits[name]+time.Second {
 					t.Errorf("it took %v to notice", took)
 				}
+				// What is never answered may leave no room for requests.
+				for range 3 {
+					began = time.Now()
+					if _, err := bring(t.Context(), p, lease(0, 1, 2, 3, 4, 5, 6, 7, 8, 9)); err == nil || time.Since(began) > limits[name] {
+						t.Errorf("asked again, it took %v: %v", time.Since(began), err)
+					}
+				}
 				p.close(errLeft, wire.ByeDone)
 			})
 		})

@@ -164,10 +164,11 @@ func (p *Peer) step(ctx context.Context, b *bringing) step {
 }
 
 // silence tells how long to wait for the peer at most before it must be looked at
-// again, or that it has been silent for too long.
+// again, or that it has been silent for too long. It owes an answer to what was
+// cancelled, too: the lease may wait for no more than that.
 func (p *Peer) silence(b *bringing, now time.Time) (time.Duration, error) {
 	limit := p.swarm.node.options.Timeout
-	if !b.owed() {
+	if p.down.ahead == 0 {
 		return limit, nil
 	}
 	// Bytes of a block that is not whole yet are a sign of life, but not for
@@ -175,19 +176,17 @@ func (p *Peer) silence(b *bringing, now time.Time) (time.Duration, error) {
 	none := now.Sub(p.down.moved)
 	least := min(none, p.stream.quiet())
 	if least >= limit || none >= 4*limit {
-		return 0, &Error{Err: fmt.Errorf("fetch piece %d: no byte for %v", b.parts[0].piece, limit)}
+		return 0, &Error{Err: fmt.Errorf("fetch piece %d: no byte for %v", b.next(), limit)}
 	}
 	return min(limit-least, 4*limit-none), nil
 }
 
-// owed tells whether anything that was asked for is still to come.
-func (b *bringing) owed() bool {
-	for _, p := range b.parts {
-		if p.got < p.asked {
-			return true
-		}
+// next is the piece that is to be handed on next; there is one.
+func (b *bringing) next() int {
+	if len(b.parts) > 0 {
+		return b.parts[0].piece
 	}
-	return false
+	return b.left[0]
 }
 
 // bringMemory gets memory for the next piece of the lease and asks for it. It
