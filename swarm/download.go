@@ -177,6 +177,26 @@ func (d *download) pace(now time.Time) (perSecond float64, received int64) {
 	return d.rate.rate, d.received
 }
 
+// overdue is how long no block has come although some were asked for; 0 if none were.
+func (d *download) overdue(now time.Time) time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.ahead == 0 {
+		return 0
+	}
+	return now.Sub(d.moved)
+}
+
+// unanswered is how long the last PING has waited for its answer, 0 if it has come.
+func (d *download) unanswered(age time.Duration) time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.pinged == 0 {
+		return 0
+	}
+	return age - d.pinged
+}
+
 // ping returns the nonce of a PING that is sent now.
 func (d *download) ping(age time.Duration) uint64 {
 	d.mu.Lock()

@@ -20,14 +20,24 @@ const (
 	checkEvery  = 10 * time.Second
 	greetWithin = 15 * time.Second // HELLO and BITFIELD
 	pingAfter   = 45 * time.Second // of silence
+	pingOwed    = 5 * time.Second  // of it, while the peer owes us something
+	pongWithin  = 9 * time.Second  // while it does; less than checkEvery, so that one PING is enough
 	deadAfter   = 2 * time.Minute  // of silence
 	stuckAfter  = time.Minute      // with a Write that does not end
 	crossing    = 5 * time.Second  // in which two who dial each other meet twice
+
+	// A connection that another one of the same node is to replace has so long for
+	// a sign of life, which is looked for so often.
+	proveWithin = 2 * time.Second
+	proveLook   = 50 * time.Millisecond
+	// uselessAfter is how long it may owe us blocks then.
+	uselessAfter = 10 * time.Second
 )
 
 var (
 	errDuplicate = errors.New("there is another connection to the same peer")
 	errIdle      = errors.New("nothing was heard from the peer for too long")
+	errReplaced  = errors.New("it has come anew")
 	errStuck     = errors.New("the peer does not read")
 	errUseless   = errors.New("neither end needs the other, and others do")
 	errFull      = errors.New("there are neighbours enough")
@@ -37,6 +47,7 @@ var (
 
 // meet runs a connection to a peer from the end of its handshake to its own.
 func (s *Swarm) meet(p *Peer) error {
+	s.challenge(p)
 	if bye, err := s.admit(p); err != nil {
 		p.refuse(bye, err)
 		return err
@@ -89,6 +100,37 @@ func (s *Swarm) sameNode(p *Peer) *Peer {
 		}
 	}
 	return nil
+}
+
+// challenge has the older connection to the node of p prove that it is of use: who
+// comes anew may have lost it, as his address or ours has changed, or may be another
+// one, whose name somebody took.
+func (s *Swarm) challenge(p *Peer) {
+	s.mu.Lock()
+	o := s.sameNode(p)
+	s.mu.Unlock()
+	if o == nil || o.stream.age() < crossing {
+		return
+	}
+	if o.down.overdue(time.Now()) > uselessAfter {
+		o.close(errReplaced, wire.ByeDuplicate)
+		return
+	}
+	asked := o.stream.age()
+	_ = o.ping() // or it is ending
+	look := time.NewTicker(proveLook)
+	defer look.Stop()
+	for o.ended() == nil && o.stream.age()-o.stream.quiet() < asked {
+		if o.stream.age()-asked >= proveWithin {
+			o.close(errReplaced, wire.ByeDuplicate)
+			return
+		}
+		select {
+		case <-look.C:
+		case <-p.stream.hungUp:
+			return
+		}
+	}
 }
 
 // prefers tells whether a new connection stays in place of one between the same
@@ -218,16 +260,26 @@ func (s *Swarm) keepAlive(ctx context.Context) {
 
 // check pings or closes a silent connection.
 func (p *Peer) check() {
-	switch quiet := p.stream.quiet(); {
+	after, silent := pingAfter, p.stream.quiet()
+	owes := p.down.overdue(time.Now()) > 0
+	if owes {
+		after = pingOwed
+	}
+	switch {
 	case p.stream.age() > greetWithin && !p.isGreeted():
 		p.close(errIdle, wire.ByeIdle)
 	case p.stream.stuck() > stuckAfter:
 		p.close(errStuck, wire.ByeIdle)
-	case quiet > deadAfter:
+	case silent > deadAfter, owes && silent > p.swarm.node.options.Timeout && p.down.unanswered(p.stream.age()) > pongWithin:
 		p.close(errIdle, wire.ByeIdle)
-	case quiet > pingAfter:
-		if err := p.say(wire.Ping{Nonce: p.down.ping(p.stream.age())}.Append); err != nil {
+	case silent > after:
+		if err := p.ping(); err != nil {
 			p.close(err, byeFor(err))
 		}
 	}
+}
+
+// ping asks for a sign of life.
+func (p *Peer) ping() error {
+	return p.say(wire.Ping{Nonce: p.down.ping(p.stream.age())}.Append)
 }

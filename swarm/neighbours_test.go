@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/bits-and-blooms/bitset"
+	"golang.org/x/time/rate"
 
 	"github.com/shoal-dl/shoal/swarm/discovery"
 	"github.com/shoal-dl/shoal/swarm/swarmtest"
@@ -175,6 +176,85 @@ func TestCrossing(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestComesAnew has a seed dial once more, from another address. Who has lost the
+// connection, or waits in vain for blocks on it, takes the new one instead, and who
+// has not keeps it.
+func TestComesAnew(t *testing.T) {
+	c := newContent(t, 1<<20, 64<<10, false)
+	for _, tt := range []struct {
+		name  string
+		lost  bool
+		up    *rate.Limiter
+		after time.Duration // of a lease
+		anew  bool
+	}{
+		{"alive", false, nil, time.Minute, false},
+		{"lost", true, nil, time.Second, true},
+		{"slow", false, perSecond(1), uselessAfter - time.Second, false},
+		{"useless", false, perSecond(1), uselessAfter + time.Second, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				m, s := w.leech(c, Options{Share: true, Timeout: time.Hour})
+				first, second := w.machine(near), w.machine(near)
+				var line atomic.Pointer[machine]
+				line.Store(first)
+				dial := func(ctx context.Context, to netip.AddrPort) (net.Conn, error) { return line.Load().Dial(ctx, to) }
+				seed := runNode(t, Options{Share: true, LimitUp: tt.up, Listener: first.Listen(first.at.Port()), Dial: dial}).Join(
+					Content{Manifest: c.Manifest, Read: c.read, Have: c.all(), Peers: []string{m.at.String()}})
+				old := firstPeer(t, s)
+				time.Sleep(crossing)
+				if tt.lost {
+					first.Vanish()
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				go func() { _, _ = bring(ctx, old, lease(upTo(c.NumPieces())...)) }()
+				time.Sleep(tt.after)
+				line.Store(second)
+				seed.running.Go(func() { seed.dial(ctx, m.at, discovery.User) })
+				time.Sleep(proveWithin + time.Second)
+				peers := s.Peers()
+				if len(peers) != 1 || (peers[0] != old) != tt.anew || tt.anew && peers[0].addr.Addr() != second.at.Addr() {
+					t.Errorf("the neighbours are %v, not that from %v", peers, first.at)
+				}
+				if n := len(seed.Peers()); tt.up == nil && n != 1 {
+					t.Errorf("the seed has %d neighbours", n)
+				}
+			})
+		})
+	}
+}
+
+// TestDeadWhileOwing: who owes us blocks is found to be dead soon after they are
+// missed, and not if he answers.
+func TestDeadWhileOwing(t *testing.T) {
+	c := newContent(t, 1<<20, 64<<10, false)
+	for _, dead := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			m := w.machine(near)
+			w.node(m, Options{Share: true, LimitUp: perSecond(1)}).Join(c.seed())
+			_, s := w.leech(c, Options{}, m)
+			p := firstPeer(t, s)
+			time.Sleep(41 * time.Second) // in which nothing needs to be said
+			go func() { _, _ = bring(t.Context(), p, lease(0)) }()
+			time.Sleep(time.Second)
+			if dead {
+				m.Vanish()
+			}
+			began := time.Now()
+			for p.ended() == nil && time.Since(began) < time.Minute {
+				time.Sleep(time.Second)
+			}
+			if took := time.Since(began); took < time.Minute != dead || took < s.node.options.Timeout || dead && took > s.node.options.Timeout+2*checkEvery {
+				t.Errorf("dead is %v, and the connection ended after %v: %v", dead, took, p.ended())
+			}
+		})
 	}
 }
 
