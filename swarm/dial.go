@@ -78,6 +78,13 @@ func (s *Swarm) few() bool {
 	return len(s.peers) < s.wanted()
 }
 
+// alone tells whether there is no neighbour.
+func (s *Swarm) alone() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.peers) == 0
+}
+
 // dial connects to a peer, and runs the connection until it ends.
 func (s *Swarm) dial(ctx context.Context, addr netip.AddrPort, from discovery.Origin) {
 	s.node.options.Verbose("dialling %v", addr)

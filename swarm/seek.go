@@ -137,7 +137,7 @@ func (s *Swarm) seekLAN(ctx context.Context, l *lan.LAN) {
 		if !s.serves || !may {
 			port = 0
 		}
-		for addr := range l.Peers(ctx, s.keys.LAN, port) {
+		for addr := range l.Peers(ctx, s.keys.LAN, port, s.alone) {
 			s.found(discovery.LAN, addr)
 		}
 	})

@@ -45,12 +45,14 @@ const (
 
 	// oneWay is how long a peer counts only at the address where it was heard first.
 	// More than mostSenders are not remembered: they may be found twice.
-	oneWay      = time.Minute
+	oneWay      = 10 * time.Second
 	mostSenders = 1024
 
 	// nextFamily is how much later than IPv4, which has the smaller headers, IPv6 is
 	// tried: who hears both takes the first.
 	nextFamily = 50 * time.Millisecond
+	// rarely is how often who has neighbours says hello, and aloneEvery who has none.
+	rarely, aloneEvery = 5 * time.Minute, 15 * time.Second
 
 	// patience is how long we leave it to somebody who said hello, and to whom we
 	// have replied, to make the connection: two are not to be made at once.
@@ -136,8 +138,9 @@ func (l *LAN) Run(ctx context.Context) {
 // Peers says hello for the content with that LAN key, and yields the addresses
 // of those who serve it as they are heard, the same ones again and again, but one
 // address of each. Who has heard of us by our reply comes a while later. Port is
-// where we serve it; with port 0 we only ask. It ends with ctx or Run.
-func (l *LAN) Peers(ctx context.Context, key [32]byte, port uint16) iter.Seq[netip.AddrPort] {
+// where we serve it; with port 0 we only ask. Who is alone says hello more often.
+// It ends with ctx or Run.
+func (l *LAN) Peers(ctx context.Context, key [32]byte, port uint16, alone func() bool) iter.Seq[netip.AddrPort] {
 	return func(yield func(netip.AddrPort) bool) {
 		c := &content{key: newTagger(key), nonce: newNonce(), port: port, found: make(chan netip.AddrPort, backlog)}
 		l.mu.Lock()
@@ -152,7 +155,7 @@ func (l *LAN) Peers(ctx context.Context, key [32]byte, port uint16) iter.Seq[net
 		var wg sync.WaitGroup
 		defer wg.Wait()
 		defer cancel()
-		wg.Go(func() { l.greet(ctx, c) })
+		wg.Go(func() { l.greet(ctx, c, alone) })
 		for {
 			select {
 			case addr := <-c.found:
@@ -170,8 +173,7 @@ func (l *LAN) Peers(ctx context.Context, key [32]byte, port uint16) iter.Seq[net
 
 // greet says hello a few times, as multicast gets lost easily on wireless
 // networks, and then rarely.
-func (l *LAN) greet(ctx context.Context, c *content) {
-	waits := []time.Duration{500 * time.Millisecond, 1500 * time.Millisecond, 6 * time.Second, 5 * time.Minute}
+func (l *LAN) greet(ctx context.Context, c *content, alone func() bool) {
 	for i := 0; ; i++ {
 		m := seal(hello, c.key, c.port, c.nonce, time.Now())
 		for k, s := range l.stations {
@@ -180,12 +182,32 @@ func (l *LAN) greet(ctx context.Context, c *content) {
 			}
 			l.hello(s, m)
 		}
-		wait := waits[min(i, len(waits)-1)]
-		if !l.wait(ctx, wait+mathrand.N(wait/5)) { // so that nobody keeps step
+		if !l.rest(ctx, i, alone) {
 			return
 		}
 	}
 }
+
+// rest waits after the hello of that number. Later on it takes rests of aloneEvery
+// until it is time, or we are alone: the others' addresses may have changed.
+func (l *LAN) rest(ctx context.Context, number int, alone func() bool) bool {
+	first := []time.Duration{500 * time.Millisecond, 1500 * time.Millisecond, 6 * time.Second}
+	if number < len(first) {
+		return l.wait(ctx, uneven(first[number]))
+	}
+	for range rarely / aloneEvery {
+		if !l.wait(ctx, uneven(aloneEvery)) {
+			return false
+		}
+		if alone() {
+			break
+		}
+	}
+	return true
+}
+
+// uneven is up to a fifth more than d, so that nobody keeps step.
+func uneven(d time.Duration) time.Duration { return d + mathrand.N(d/5) }
 
 // wait waits, and tells whether neither ctx nor Run has ended.
 func (l *LAN) wait(ctx context.Context, d time.Duration) bool {

@@ -24,6 +24,8 @@ func freePort(t *testing.T) uint16 {
 	return uint16(c.LocalAddr().(*net.UDPAddr).Port)
 }
 
+func never() bool { return false }
+
 // needLoopback skips a test where one cannot multicast by loopback, as on Linux
 // in IPv6.
 func needLoopback(t *testing.T, host netip.Addr) {
@@ -60,7 +62,7 @@ func serve(t *testing.T, l *LAN, key byte, port uint16) <-chan netip.AddrPort {
 	heard := make(chan netip.AddrPort, 64)
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		for addr := range l.Peers(t.Context(), keyOf(key), port) {
+		for addr := range l.Peers(t.Context(), keyOf(key), port, never) {
 			select {
 			case heard <- addr:
 			default:
@@ -139,7 +141,7 @@ func TestEndsWithRun(t *testing.T) {
 	var wg sync.WaitGroup
 	wg.Go(func() { l.Run(ctx) })
 	wg.Go(func() {
-		for range l.Peers(t.Context(), keyOf('k'), 7001) {
+		for range l.Peers(t.Context(), keyOf('k'), 7001, never) {
 		}
 	})
 	cancel()
@@ -311,9 +313,36 @@ func TestIPv4First(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
-		l.greet(ctx, c)
+		l.greet(ctx, c, never)
 		if want := []string{"4 00.00", "6 00.05"}; !slices.Equal(said, want) {
 			t.Errorf("said hello at %q, want %q", said, want)
+		}
+	})
+}
+
+// TestHellos: who has nobody says hello more often than who has neighbours.
+func TestHellos(t *testing.T) {
+	lo, err := links(netip.MustParseAddr("127.0.0.1"), false)
+	if err != nil || len(lo) == 0 {
+		t.Skipf("no interface has 127.0.0.1: %v", err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		var said []string
+		l, c, _, _ := fake()
+		l.listen = netip.MustParseAddr("127.0.0.1")
+		a := air{said: &said}
+		l.stations = []*station{{group: net.UDPAddr{IP: net.ParseIP(group4)}, own: a, join: a, via: a}}
+		for _, tt := range []struct {
+			alone       bool
+			least, most int
+		}{{false, 12, 16}, {true, 200, 245}} {
+			said = nil
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			l.greet(ctx, c, func() bool { return tt.alone })
+			cancel()
+			if n := len(said); n < tt.least || n > tt.most {
+				t.Errorf("alone is %v: %d hellos in an hour", tt.alone, n)
+			}
 		}
 	})
 }

@@ -176,7 +176,7 @@ func TestMachine(t *testing.T) {
 	var running sync.WaitGroup
 	running.Go(func() { l.Run(ctx) })
 	running.Go(func() {
-		for addr := range l.Peers(ctx, keyOf('k'), 7411) {
+		for addr := range l.Peers(ctx, keyOf('k'), 7411, never) {
 			fmt.Println(addr)
 		}
 	})
