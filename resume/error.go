@@ -31,9 +31,6 @@ var (
 	ErrLocked = errors.New("in use by another shoal")
 	// ErrExists says that something which is not ours to replace lies there.
 	ErrExists = errors.New("something else is in the way")
-	// ErrOtherContent says that the interrupted download at the path is one
-	// of another content.
-	ErrOtherContent = errors.New("an interrupted download of another content is there")
 	// ErrNoSpace says that the disk cannot hold what is missing.
 	ErrNoSpace = errors.New("not enough space")
 	// ErrClosed says that the File was used after Close, or written to after

@@ -21,11 +21,11 @@ import (
 //
 // If the right content is in place already, the File is Complete. Otherwise it
 // holds the lock until it is closed. What the record claims is trusted unless
-// the options say otherwise; without a record that can be relied upon, the part
-// is hashed and what matches is kept.
+// the options say otherwise; without a record that can be relied upon, or with
+// that of another content, the part is hashed and what matches is kept.
 //
-// Errors are *Error, wrapping ErrExists, ErrLocked, ErrOtherContent or
-// ErrNoSpace where they are meant, or the cause of ctx's end.
+// Errors are *Error, wrapping ErrExists, ErrLocked or ErrNoSpace where they are
+// meant, or the cause of ctx's end.
 func Open(ctx context.Context, m *verify.Manifest, from Origin, path string, o Options) (*File, error) {
 	pl, err := placeOf(path)
 	if err != nil {
@@ -126,17 +126,17 @@ func open(ctx context.Context, f *File, o Options) (*File, error) {
 	return f, nil
 }
 
-// begin finds out what f has, records it and makes the part. But for another
-// content's files, which Overwrite gives up, it touches nothing before all that
-// can be refused has been.
+// begin finds out what f has, records it and makes the part. But for files that
+// only another content has, it touches nothing before all that can be refused
+// has been.
 func (f *File) begin(ctx context.Context, o Options) error {
 	old, err := f.journal.recall(f.m, f.origin.Raw)
 	if err != nil {
 		return err
 	}
 	if old != nil && old.manifest.ID() != f.m.ID() {
-		if err := f.replace(old, o); err != nil {
-			return err
+		if err := removeOthers(old.manifest, f.m, f.at.part); err != nil {
+			return fail("remove", f.at.part, err)
 		}
 		old = nil
 	}
@@ -157,21 +157,6 @@ func (f *File) begin(ctx context.Context, o Options) error {
 	}
 	f.fresh = !there.exists
 	return f.start(false)
-}
-
-// replace makes way where another content's interrupted download lies, if the
-// user wants that: it removes the files that only the other content has.
-func (f *File) replace(old *recalled, o Options) error {
-	if !o.Overwrite {
-		return &Error{
-			Op: "create", Path: f.at.part, Err: ErrOtherContent,
-			Hint: "shoal resume finishes it, --overwrite starts over, -o chooses another name",
-		}
-	}
-	if err := removeOthers(old.manifest, f.m, f.at.part); err != nil {
-		return fail("remove", f.at.part, err)
-	}
-	return nil
 }
 
 // trust goes on from what the record claims.
@@ -212,7 +197,9 @@ func (f *File) start(recorded bool) error {
 }
 
 // removeOthers removes from the part at root the files of old that m does not
-// have. It goes by the manifest so as to remove nothing that old did not bring.
+// have, and the part itself where m wants one of another kind. It goes by the
+// manifest so as to remove nothing that old did not bring: a folder with
+// anything else in it stays, to be refused.
 func removeOthers(old, m *verify.Manifest, root string) error {
 	fi, err := os.Lstat(root)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && fi.Mode().Type() != kindOf(old) {
@@ -234,7 +221,8 @@ func removeOthers(old, m *verify.Manifest, root string) error {
 	if err := removeFiles(old, root, keep); err != nil || m.Folder() {
 		return err
 	}
-	return os.Remove(root)
+	_ = os.Remove(root) // fails if it is not empty
+	return nil
 }
 
 // removeFiles removes the files of m in the folder at root, except those to

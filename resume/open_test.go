@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -127,7 +128,6 @@ func TestGoingOnWithFolder(t *testing.T) {
 func TestOpenRefuses(t *testing.T) {
 	one := oneFile(t, "it", 1, 2*pieceSize)
 	many := newContent(t, 1, someFiles)
-	other := oneFile(t, "it", 2, 2*pieceSize)
 	unix := runtime.GOOS != "windows"
 	link := func(t *testing.T, name string) {
 		must(t, os.WriteFile(filepath.Join(filepath.Dir(name), "precious"), []byte("mine"), 0o600))
@@ -183,12 +183,13 @@ func TestOpenRefuses(t *testing.T) {
 			}},
 		{name: "a folder for a file in a part", c: many, want: ErrExists, text: "small: ",
 			make: func(t *testing.T, path string) { must(t, os.MkdirAll(filepath.Join(path+partSuffix, "small"), 0o755)) }},
-		{name: "another content's part", c: one, want: ErrOtherContent,
-			make: func(t *testing.T, path string) { other.interrupted(t, path, 0) }},
-		{name: "another content's part, without resuming", c: one, o: Options{NoResume: true}, want: ErrOtherContent,
-			make: func(t *testing.T, path string) { other.interrupted(t, path, 0) }},
-		{name: "another folder's part", c: one, want: ErrOtherContent,
-			make: func(t *testing.T, path string) { many.interrupted(t, path, 0) }},
+		{name: "another folder's part with something of the user's in it", c: one, want: ErrExists, text: "it.shoal-part: something else is in the way: a folder",
+			make: func(t *testing.T, path string) {
+				emptied := newContent(t, 1, map[string]fileSpec{"a": {0, 0o644}, "b": {pieceSize, 0o644}})
+				emptied.interrupted(t, path, 0)
+				must(t, os.Remove(filepath.Join(path+partSuffix, "b")))
+				must(t, os.WriteFile(filepath.Join(path+partSuffix, "precious"), []byte("mine"), 0o600))
+			}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if test.skip {
@@ -287,32 +288,52 @@ func TestOverwriteFolder(t *testing.T) {
 	must(t, f.Read(0, 0, got))
 }
 
-func TestOverwriteKeepsWhatMatches(t *testing.T) {
+// TestAnotherContentsPart opens what the download of an older content has left:
+// whatever it was, only what is right of it counts, and nothing else stays.
+func TestAnotherContentsPart(t *testing.T) {
 	older := newContent(t, 1, map[string]fileSpec{
 		"a/same": {2 * pieceSize, 0o644}, "gone/too/this": {pieceSize, 0o644}, "z": {pieceSize, 0o644}})
 	newer := newContent(t, 1, map[string]fileSpec{
 		"a/same": {2 * pieceSize, 0o644}, "b": {pieceSize, 0o644}, "z": {pieceSize + 1, 0o644}})
-	single := oneFile(t, "a.iso", 4, 2*pieceSize)
-	path := filepath.Join(t.TempDir(), "it")
+	long, short := oneFile(t, "a.iso", 4, 4*pieceSize), oneFile(t, "a.iso", 4, 2*pieceSize)
+	for _, test := range []struct {
+		name     string
+		old, new *content
+		o        Options
+		want     string
+	}{
+		{"it has grown", short, long, Options{}, "##.."},
+		{"it has shrunk", long, short, Options{}, "##"},
+		{"rechecked", long, short, Options{Recheck: true}, "##"},
+		{"to be replaced when done", long, short, Options{Overwrite: true}, "##"},
+		{"thrown away", long, short, Options{NoResume: true}, ".."},
+		{"a folder", older, newer, Options{}, "##.#."}, // z has only grown
+		{"a folder, thrown away", older, newer, Options{NoResume: true}, "....."},
+		{"a file after a folder", older, short, Options{}, ".."},
+		{"a file after a folder, thrown away", older, short, Options{NoResume: true}, ".."},
+		{"a folder after a file", long, newer, Options{}, "....."},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "it")
+			f := test.old.open(t, path, Options{})
+			test.old.put(t, f)
+			must(t, f.Close())
 
-	older.interrupted(t, path, 0, 1, 2, 3)
-	f := newer.open(t, path, Options{Overwrite: true})
-	has(t, f, "##.#.") // z has only grown
-	must(t, f.Close())
-	if _, err := os.Lstat(filepath.Join(path+partSuffix, "gone")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("another content's file is still there (%v)", err)
+			f = test.new.open(t, path, test.o)
+			has(t, f, test.want)
+			must(t, f.Close())
+			if _, err := os.Lstat(filepath.Join(path+partSuffix, "gone")); !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
+				t.Errorf("the other content's file is still there (%v)", err)
+			}
+
+			// From now on it is the new content's.
+			f = test.new.open(t, path, Options{})
+			has(t, f, test.want)
+			test.new.put(t, f)
+			must(t, f.Finish())
+			test.new.inPlace(t, path)
+		})
 	}
-
-	f = single.open(t, path, Options{Overwrite: true})
-	has(t, f, "..")
-	single.put(t, f, 1)
-	must(t, f.Close())
-
-	f = newer.open(t, path, Options{Overwrite: true})
-	has(t, f, ".....")
-	newer.put(t, f)
-	must(t, f.Finish())
-	newer.inPlace(t, path)
 }
 
 func TestMirrorsMayChange(t *testing.T) {

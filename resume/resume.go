@@ -19,9 +19,9 @@ import (
 
 // Options say how to treat what is already there.
 type Options struct {
-	Overwrite bool // replace other content at the final path, and start over on another's part
+	Overwrite bool // replace other content at the final path
 	Recheck   bool // hash what is there instead of trusting the record
-	NoResume  bool // start from nothing
+	NoResume  bool // start from nothing, whatever content an earlier download has left something of
 
 	// Progress is told of n more bytes hashed, from any goroutine. May be nil.
 	Progress func(n int64)
