@@ -13,8 +13,9 @@ import (
 
 // Adopt makes the damaged content at path a download again, of which the pieces
 // in good are right, as (*verify.Manifest).Check has found. The content moves to
-// the part's name while it is mended; Finish or Close move it back. If nothing
-// is there, Adopt is Open.
+// the part's name while it is mended; Finish or Close move it back. What a file
+// has too much is cut off by Finish, and what it lacks is made with the first of
+// its pieces. If nothing is there, Adopt is Open.
 //
 // Errors are those of Open.
 func Adopt(ctx context.Context, m *verify.Manifest, from Origin, path string, good *bitset.BitSet) (*File, error) {
@@ -62,7 +63,7 @@ func (f *File) adopt(there survey, good *bitset.BitSet) error {
 	if err := renameNew(f.at.final, f.at.part); err != nil {
 		return fail("rename", f.at.final, err)
 	}
-	f.adopted = true
+	f.adopted, f.part.lent = true, true
 	f.had = good.Clone()
 	if err := f.syncData(filesWith(f.m, f.had)); err != nil {
 		return err

@@ -97,6 +97,93 @@ func TestAdoptGivesBack(t *testing.T) {
 	has(t, c.adopt(t, path), ".###")
 }
 
+// TestAdoptThatBringsNothing ends repairs for which no source had anything, or
+// not all: nothing is cut off, and nothing is added but what came.
+func TestAdoptThatBringsNothing(t *testing.T) {
+	longer := func(t *testing.T, path string) {
+		data, err := os.ReadFile(path)
+		must(t, err)
+		must(t, os.WriteFile(path, append(data, "and more"...), 0o644))
+	}
+	for name, damage := range map[string]func(t *testing.T, path string){
+		"bad":         func(t *testing.T, path string) { overwriteAt(t, path, 0) },
+		"surplus":     longer,
+		"bad surplus": func(t *testing.T, path string) { overwriteAt(t, path, 0); longer(t, path) },
+		"cut":         func(t *testing.T, path string) { must(t, os.Truncate(path, pieceSize+1)) },
+		"emptied":     func(t *testing.T, path string) { must(t, os.Truncate(path, 0)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			one, many := filepath.Join(dir, "a.iso"), filepath.Join(dir, "folder")
+			file, folder := oneFile(t, "a.iso", 1, 3*pieceSize+2), newContent(t, 1, someFiles)
+			file.stored(t, one)
+			folder.stored(t, many)
+			damage(t, one)
+			damage(t, filepath.Join(many, "deep/program"))
+			longer(t, filepath.Join(many, "empty"))
+			must(t, os.RemoveAll(filepath.Join(many, "deep/er")))
+			before := tree(t, dir)
+			must(t, file.adopt(t, one).Close())
+			must(t, folder.adopt(t, many).Close())
+			if after := tree(t, dir); after != before {
+				t.Errorf("was\n%s, is\n%s", before, after)
+			}
+		})
+	}
+
+	c := oneFile(t, "a.iso", 1, 3*pieceSize+2)
+	path := filepath.Join(t.TempDir(), "a.iso")
+	c.stored(t, path)
+	overwriteAt(t, path, 0)
+	overwriteAt(t, path, pieceSize)
+	longer(t, path)
+	f := c.adopt(t, path)
+	c.put(t, f, 0)
+	must(t, f.Close())
+	if got, _ := os.ReadFile(path); len(got) != 3*pieceSize+2+len("and more") {
+		t.Errorf("%d bytes are left of it", len(got))
+	}
+	has(t, c.adopt(t, path), "#.##")
+}
+
+// TestAdoptNoticesTampering removes and shortens files while they are mended.
+func TestAdoptNoticesTampering(t *testing.T) {
+	for name, tamper := range map[string]func(t *testing.T, path string){
+		"removed": func(t *testing.T, path string) { must(t, os.Remove(path)) },
+		"cut":     func(t *testing.T, path string) { must(t, os.Truncate(path, 1)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newContent(t, 1, someFiles)
+			path := filepath.Join(t.TempDir(), "folder")
+			c.stored(t, path)
+			must(t, os.Truncate(filepath.Join(path, "deep/program"), 2*pieceSize+5))
+			f := c.adopt(t, path)
+			must(t, f.part.forget())
+			tamper(t, filepath.Join(path+partSuffix, "deep/program"))
+			var err error
+			for i := range c.data {
+				if err == nil && !f.Have().Test(uint(i)) {
+					err = f.Put(c.prove(t, i))
+				}
+			}
+			if err == nil {
+				err = f.Finish()
+			}
+			if err == nil {
+				t.Error("nobody has noticed")
+			}
+		})
+	}
+}
+
+// forget closes the files, as happens to those of a folder with very many.
+func (p *part) forget() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closeFiles()
+	return p.lost
+}
+
 func TestKilledAdoptionIsResumable(t *testing.T) {
 	c, dir := childDir(t, map[string]fileSpec{"content": {4 * pieceSize, 0o644}})
 	path := filepath.Join(dir, "out")

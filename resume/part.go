@@ -6,9 +6,8 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"sync"
-
-	"github.com/bits-and-blooms/bitset"
 
 	"github.com/shoal-dl/shoal/verify"
 )
@@ -24,13 +23,14 @@ type part struct {
 
 	mu     sync.Mutex
 	path   string
+	lent   bool            // the user's own until it is whole: see resize
 	sealed bool            // in place: read only
 	shut   bool            // closed for good
 	root   *os.Root        // of a folder, so that no link in it leads out; opened when needed
 	open   map[int]*handle // by file
 	clock  int64           // counts uses of handles
 	made   map[string]bool // folders in root, slash-separated; true = entries not yet synced
-	sized  *bitset.BitSet  // files that have been given their size, or had it
+	least  []int64         // how long each file was found or made, at most its size; -1 = not yet opened
 	lost   error           // of a close: what had been written may not be there
 }
 
@@ -48,7 +48,7 @@ func newPart(m *verify.Manifest, path string) *part {
 		m: m, path: path,
 		open:  map[int]*handle{},
 		made:  map[string]bool{},
-		sized: bitset.New(uint(len(m.Files))),
+		least: slices.Repeat([]int64{-1}, len(m.Files)),
 	}
 }
 
@@ -81,6 +81,9 @@ func (p *part) writeAt(span verify.Span, data []byte) error {
 		return err
 	}
 	defer p.release(h, true)
+	if err := p.stretch(h.file, span.File); err != nil {
+		return err
+	}
 	_, err = h.file.WriteAt(data, span.Offset)
 	return fail("write", h.file.Name(), err)
 }
@@ -170,7 +173,7 @@ func (p *part) openFile(i int) (*os.File, error) {
 		flag = os.O_RDONLY | noFollow
 	}
 	f, err := p.openIn(i, flag, 0)
-	if errors.Is(err, fs.ErrNotExist) && !p.sealed && !p.sized.Test(uint(i)) {
+	if errors.Is(err, fs.ErrNotExist) && !p.sealed && p.least[i] < 0 {
 		f, err = p.createFile(i)
 	}
 	if err != nil {
@@ -226,8 +229,10 @@ func (p *part) makeDirs(dir string) error {
 	}
 }
 
-// resize gives f, which is file i, its size if it has another one. A file that
-// had its size and has become shorter has lost what was put into it. p.mu is
+// resize gives f, which is file i, its size if it has another one. One that is
+// lent keeps what it has too much until settle, and what it lacks it gets with
+// the first piece, see stretch: a repair that brings nothing leaves it as it
+// was. A file that has become shorter has lost what was put into it. p.mu is
 // held.
 func (p *part) resize(f *os.File, i int) error {
 	size := p.m.Files[i].Size
@@ -235,17 +240,35 @@ func (p *part) resize(f *os.File, i int) error {
 	switch {
 	case err != nil:
 		return fail("open", f.Name(), err)
+	case fi.Size() < p.least[i]:
+		return fail("open", f.Name(), errCut)
+	case p.lent:
+		p.least[i] = min(fi.Size(), size)
+		return nil
 	case fi.Size() > size:
 		err = f.Truncate(size)
-	case fi.Size() < size && p.sized.Test(uint(i)):
-		return fail("open", f.Name(), errCut)
 	case fi.Size() < size:
 		err = reserve(f, size)
 	}
 	if err != nil {
 		return p.full(f, size, err)
 	}
-	p.sized.Set(uint(i))
+	p.least[i] = size
+	return nil
+}
+
+// stretch gives f, which is file i, the size that resize has left it without.
+func (p *part) stretch(f *os.File, i int) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	size := p.m.Files[i].Size
+	if p.least[i] == size {
+		return nil
+	}
+	if err := reserve(f, size); err != nil {
+		return p.full(f, size, err)
+	}
+	p.least[i] = size
 	return nil
 }
 
