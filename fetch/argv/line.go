@@ -100,26 +100,32 @@ func (s *splitter) long(w string) {
 	s.take(f, value, given)
 }
 
-// bundle takes -q, -qv, -o value, -ovalue and -qo=value, but not -output: that
-// it meant "-o utput" is less likely than that a dash is missing.
+// bundle takes -q, -qv, -qh, -o value, -ovalue and -qo=value, but not -output:
+// that it meant "-o utput" is less likely than that a dash is missing.
 func (s *splitter) bundle(w string) {
 	if name, _, _ := strings.Cut(w[1:], "="); len(name) > 1 && s.known[name] != nil {
 		s.fail(unknownFlag(w, name))
 		return
 	}
+	help := false
 	for i, letter := range w[1:] {
 		f, ok := s.known[string(letter)]
-		if !ok {
+		switch {
+		case letter == 'h':
+			help = true
+		case !ok:
 			s.fail(unknownFlag(w, s.longFor(w)))
 			return
-		}
-		if takesValue(f) {
+		case takesValue(f):
 			value := w[1+i+1:]
 			s.take(f, strings.TrimPrefix(value, "="), value != "")
+			s.help = s.help || help
 			return
+		default:
+			s.take(f, "", false)
 		}
-		s.take(f, "", false)
 	}
+	s.help = s.help || help // not sooner: a bundle with a mistake in it asks for nothing
 }
 
 // longFor finds the flag meant by a full name after a single dash.

@@ -22,6 +22,7 @@ func TestUsageErrors(t *testing.T) {
 		{"fetch http://h/m --zzz", "unknown flag --zzz", "--help"},
 		{"fetch http://h/m --o f", "unknown flag --o", ""},
 		{"fetch http://h/m -qx", "unknown flag -qx", ""},
+		{"fetch http://h/m -haeder k:v", "unknown flag -haeder", "did you mean --header?"},
 		{"fetch http://h/m --output", "--output needs a value", ""},
 		{"fetch http://h/m -o", "--output needs a value", ""},
 		{"fetch http://h/m --quiet=maybe", `invalid boolean value "maybe" for --quiet`, ""},
