@@ -58,8 +58,11 @@ func fail(op, path string, err error) error {
 		err = e.Err
 	}
 	e := &Error{Op: op, Path: path, Err: err}
-	if isFull(err) {
+	switch {
+	case isFull(err):
 		e.Hint = "free some space; the same command then goes on from there"
+	case isTooLong(err):
+		e.Hint = "choose a shorter name with -o"
 	}
 	return e
 }

@@ -30,6 +30,9 @@ func isFull(err error) bool {
 	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT)
 }
 
+// isTooLong tells whether err says that the file system takes no such long name.
+func isTooLong(err error) bool { return errors.Is(err, unix.ENAMETOOLONG) }
+
 // allocated is how many bytes of disk a file takes, holes excluded.
 func allocated(fi fs.FileInfo) int64 {
 	if st, ok := fi.Sys().(*syscall.Stat_t); ok {

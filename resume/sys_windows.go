@@ -29,6 +29,9 @@ func isFull(err error) bool {
 		errors.Is(err, windows.ERROR_DISK_QUOTA_EXCEEDED)
 }
 
+// isTooLong tells whether err says that the file system takes no such long name.
+func isTooLong(err error) bool { return errors.Is(err, windows.ERROR_FILENAME_EXCED_RANGE) }
+
 // allocated is how many bytes of disk a file takes.
 func allocated(fi fs.FileInfo) int64 { return fi.Size() }
 
