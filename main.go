@@ -379,7 +379,7 @@ func (s *session) bring(ctx context.Context, d download, store fetch.Store, have
 	var g fetch.Gauges
 	job := &fetch.Job{
 		Manifest: d.manifest, Store: store, Have: have, Sources: d.entry.Count(sources), Observer: t, Gauges: &g,
-		Connections: d.Connections, Retries: d.Retries, Steer: d.entry.Steer(),
+		Connections: d.Connections, Retries: d.Retries, Steer: d.entry.Steer(), Unusable: unusable,
 	}
 	job.Deadline, _ = ctx.Deadline()
 	var seen control.Crowd
@@ -609,7 +609,7 @@ func (s *session) show(ctx context.Context, o *argv.Show) error {
 	return s.online(ctx, o.HTTP, func(ctx context.Context, c *fetch.Client) error {
 		r, err := s.manifest(ctx, c, o.Manifest, o.Trust)
 		if err == nil {
-			s.report.Manifest(r.Written())
+			s.report.Manifest(r.Manifest)
 		}
 		return err
 	})

@@ -23,7 +23,7 @@ func (c *Client) Contacts(m *verify.Manifest, ref, from string, named []string) 
 	all = c.contact(all, "manifest", "where the manifest is; asked for it just now", ref)
 	all = c.contact(all, "manifest", "where the manifest's URL led; asked just now", from)
 	listed := mirrorURLs(m, from)
-	for _, u := range append(slices.Clone(listed), named...) {
+	for _, u := range append(slices.Clone(listed), bases(m, named)...) {
 		if _, err := NewMirror(c, m, u); err != nil {
 			continue // a fetch leaves it out
 		}

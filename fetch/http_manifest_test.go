@@ -97,7 +97,7 @@ func TestManifestFromThisMachine(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.URL != want || !r.Secure || !bytes.Equal(r.Raw, raw) || mirrorURLs(r) != "https://abs.example/y" {
+		if r.URL != want || !r.Secure || !bytes.Equal(r.Raw, raw) || mirrorURLs(r) != "file.bin https://abs.example/y" {
 			t.Errorf("%s: from %s, secure %v, mirrors %s", ref, r.URL, r.Secure, mirrorURLs(r))
 		}
 	}

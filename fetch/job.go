@@ -60,6 +60,7 @@ type Job struct {
 	Store    Store
 	Have     *bitset.BitSet // pieces already there; nil for none
 	Sources  []Source       // in order of preference
+	Unusable []error        // why other mirrors are no sources
 	Observer Observer
 	Gauges   *Gauges
 
@@ -91,7 +92,7 @@ func (j *Job) Here() (n int64) {
 
 // Run brings all missing pieces and returns nil, or returns the first of: the
 // store's error; an error that wraps ErrNoSource or ErrWrongContent and names
-// each source with its cause; the cause with which ctx ended. All goroutines
+// each source with its cause, or says why there was none; the cause with which ctx ended. All goroutines
 // have ended and no piece is put after it returns.
 func (j *Job) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
@@ -395,11 +396,26 @@ func (r *running) failure() error {
 		err = ErrWrongContent
 	}
 	if len(r.parties) == 0 {
-		return fmt.Errorf("%w: the manifest names no mirror that can be used", err)
+		return fmt.Errorf("%w: %s", err, r.nobody())
 	}
 	var why []string
 	for _, s := range r.parties {
 		why = append(why, s.Name()+": "+cmp.Or(s.reason, "has nothing that is missing"))
 	}
 	return fmt.Errorf("%w: %s", err, strings.Join(why, "; "))
+}
+
+// nobody says why there was no source at all.
+func (j *Job) nobody() string {
+	var why []string
+	for _, err := range j.Unusable {
+		why = append(why, err.Error())
+	}
+	switch {
+	case len(why) > 0:
+		return strings.Join(why, "; ")
+	case slices.ContainsFunc(j.Manifest.Mirrors, isRelative):
+		return "the manifest's mirrors are relative to its own URL, which is not known; get it from there, or name a mirror with --mirror"
+	}
+	return "the manifest names no mirror that can be used"
 }

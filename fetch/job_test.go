@@ -321,6 +321,8 @@ func TestJobFailures(t *testing.T) {
 		{"nobody answers", nil, &fake{name: "http://a/", rate: 1e6, dead: 1}, ErrNoSource, "http://a/: connection refused"},
 		{"our own disk", func(s *scene) { s.store.fail = refused }, &fake{name: "http://a/", rate: 1e6}, refused, "disk full"},
 		{"no source", func(s *scene) { s.Sources = nil }, &fake{}, ErrNoSource, "names no mirror"},
+		{"no base", func(s *scene) { s.Sources, s.Manifest.Mirrors = nil, []verify.Mirror{{URL: "f"}} }, &fake{}, ErrNoSource, "relative to its own URL"},
+		{"no use", func(s *scene) { s.Sources, s.Unusable = nil, []error{refused, refused} }, &fake{}, ErrNoSource, ": disk full; disk full"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

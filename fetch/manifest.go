@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,7 +34,7 @@ var (
 
 // Resolved is a manifest and where it came from.
 type Resolved struct {
-	Manifest *verify.Manifest // with absolute mirror URLs
+	Manifest *verify.Manifest // with absolute mirror URLs, where they can be had
 	Raw      []byte           // as it was served or stored
 	URL      string           // after redirects; the absolute path of a file; "-" for stdin
 	Secure   bool             // it came by https or from this machine
@@ -44,7 +45,7 @@ type Resolved struct {
 // pass is tried again a few times.
 //
 // Relative mirror URLs are resolved against the URL that the manifest came
-// from; those of one that is no URL's are left out.
+// from; those of one that is no URL's stay as they are.
 //
 // When pin is not nil the content id must be that one, or the error wraps
 // ErrWrongID. When pubkey, a minisign key, is not empty, the file beside the
@@ -135,30 +136,24 @@ func (r *Resolved) parse(p place, pin *verify.ID) error {
 	return nil
 }
 
-// Written is the manifest as its publisher wrote it, for people to read: unlike
-// Manifest, it has relative mirror URLs even where nothing resolves them.
-func (r *Resolved) Written() *verify.Manifest {
-	if m, err := verify.Parse(r.Raw); err == nil && len(m.Mirrors) > len(r.Manifest.Mirrors) {
-		return m
+// absolute resolves relative mirror URLs, or leaves them as they are without a
+// base.
+func absolute(mirrors []verify.Mirror, base *url.URL) []verify.Mirror {
+	mirrors = slices.Clone(mirrors)
+	for i, m := range mirrors {
+		if base != nil && isRelative(m) {
+			u, _ := base.Parse(m.URL) // it has just been parsed
+			mirrors[i].URL = u.String()
+		}
 	}
-	return r.Manifest
+	return mirrors
 }
 
-// absolute resolves relative mirror URLs, or leaves them out without a base.
-func absolute(mirrors []verify.Mirror, base *url.URL) []verify.Mirror {
-	var all []verify.Mirror
-	for _, m := range mirrors {
-		u, err := url.Parse(m.URL)
-		switch {
-		case err != nil || u.IsAbs(): // NewMirror judges it
-		case base == nil:
-			continue
-		default:
-			m.URL = base.ResolveReference(u).String()
-		}
-		all = append(all, m)
-	}
-	return all
+// isRelative tells whether a mirror's URL says where it is only together with
+// the manifest's. What is no URL at all is for NewMirror to judge.
+func isRelative(m verify.Mirror) bool {
+	u, err := url.Parse(m.URL)
+	return err == nil && !u.IsAbs()
 }
 
 // checkSignature gets the signature from beside the manifest and checks it.

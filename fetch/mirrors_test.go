@@ -31,6 +31,13 @@ func TestMirrors(t *testing.T) {
 			t.Errorf("from %s: got %q and %v, want %q", from, got, unusable, want)
 		}
 	}
+	m.Files = make([]verify.File, 2)
+	m.Mirrors = []verify.Mirror{{URL: "https://b/listed"}}
+	more := []string{"http://user/x", "http://user/x/", "http://user/y?z"}
+	sources, unusable := c.Mirrors(m, "-", more)
+	if len(sources) != 1 || sources[0].Name() != "http://user/x/" || len(unusable) != 2 || more[0] != "http://user/x" {
+		t.Errorf("of a folder: got %v and %v", sources, unusable)
+	}
 	user, other := &url.URL{Scheme: "http", Host: "user"}, &url.URL{Scheme: "http", Host: "h"}
 	if c.trusts(user) != named || c.trusts(other) != stranger {
 		t.Errorf("trusted are %v, not just the mirrors that the user named", c.trusted)

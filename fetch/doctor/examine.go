@@ -141,7 +141,8 @@ func (e *examination) shares() bool {
 func (e *examination) nobody() bool {
 	m := e.manifest.Manifest
 	peers := !e.HTTPOnly && len(m.Peers)+len(e.Peers) > 0
-	return len(m.Mirrors)+len(e.Mirrors) == 0 && !peers && !e.usesDHT() && !e.usesLAN()
+	mirrors := fetch.MirrorURLs(m, e.manifest.URL, e.Mirrors)
+	return len(mirrors) == 0 && !peers && !e.usesDHT() && !e.usesLAN()
 }
 
 // lets tells whether the publisher lets peers be found that way.

@@ -68,6 +68,7 @@ func TestExamineWays(t *testing.T) {
 		want      string
 	}{
 		{published: verify.CreateOptions{}, want: "warning manifest"},
+		{published: verify.CreateOptions{Mirrors: []verify.Mirror{{URL: "f"}}}, want: "warning manifest"},
 		{published: verify.CreateOptions{Peers: peer}, want: "ok manifest"},
 		{published: verify.CreateOptions{Peers: peer}, swarm: argv.Swarm{HTTPOnly: true}, want: "warning manifest"},
 		{swarm: argv.Swarm{Peers: peer}, want: "ok manifest"},

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/shoal-dl/shoal/fetch"
 	"github.com/shoal-dl/shoal/fetch/report"
 )
 
@@ -19,7 +20,7 @@ func (e *examination) resolve() Check {
 		}
 		m := e.manifest.Manifest
 		f := Finding{State: OK, Seen: fmt.Sprintf("%s, %s in %s, %s", m.Name, report.Bytes(m.Size()),
-			plural(m.NumPieces(), "piece"), plural(len(m.Mirrors), "mirror"))}
+			plural(m.NumPieces(), "piece"), plural(len(fetch.MirrorURLs(m, e.manifest.URL, nil)), "mirror"))}
 		if len(m.Discovery) > 0 {
 			f.Seen += ", discovery " + strings.Join(m.Discovery, " and ")
 		}
