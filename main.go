@@ -363,7 +363,8 @@ type download struct {
 	*sharing
 	manifest   *verify.Manifest
 	from       resume.Origin
-	path       string
+	path       string // as the user is told
+	at         string // as the disk has it, where path is a symbolic link that the user named
 	onComplete string
 	entry      *control.Entry
 }
@@ -446,6 +447,7 @@ func (s *session) toStdout(ctx context.Context, d download) error {
 
 // open goes on from what lies on the disk.
 func (s *session) open(ctx context.Context, d download, o resume.Options) error {
+	d.at = d.path
 	hashing := s.report.Hashing("checking " + d.manifest.Name)
 	o.Total, o.Progress = hashing.Total, hashing.Add
 	file, err := resume.Open(ctx, d.manifest, d.from, d.path, o)
@@ -516,7 +518,8 @@ func (s *session) verify(ctx context.Context, o *argv.Verify) error {
 		if !m.Folder() {
 			path = resume.Target(m, o.Path)
 		}
-		good, damage, err := s.report.Check(ctx, m, path, !o.Repair)
+		at := resume.Follow(path, o.Path)
+		good, damage, err := s.report.Check(ctx, m, path, at, !o.Repair)
 		switch {
 		case err != nil:
 			return err
@@ -527,8 +530,8 @@ func (s *session) verify(ctx context.Context, o *argv.Verify) error {
 			return &advised{damage, "shoal verify --repair fetches just that", false}
 		}
 		return s.share(ctx, "verify", c, o.HTTP, o.Swarm, 1, func(sh *sharing, _ int) error {
-			d := download{sharing: sh, manifest: m, from: resume.Origin{URL: r.URL, Raw: r.Raw}, path: path}
-			file, err := resume.Adopt(ctx, m, d.from, path, good)
+			d := download{sharing: sh, manifest: m, from: resume.Origin{URL: r.URL, Raw: r.Raw}, path: path, at: at}
+			file, err := resume.Adopt(ctx, m, d.from, at, good)
 			if err != nil {
 				return err
 			}
@@ -545,14 +548,15 @@ func (s *session) seed(ctx context.Context, o *argv.Seed) error {
 			if err != nil {
 				return err
 			}
-			return s.offer(ctx, download{sharing: sh, manifest: r.Manifest, path: o.PathOf(r.Manifest)}, o)
+			path := o.PathOf(r.Manifest)
+			return s.offer(ctx, download{sharing: sh, manifest: r.Manifest, path: path, at: resume.Follow(path, o.Path)}, o)
 		})
 	})
 }
 
 // offer makes content part of what is shared.
 func (s *session) offer(ctx context.Context, d download, o *argv.Seed) (err error) {
-	file, err := resume.Offer(d.manifest, d.path)
+	file, err := resume.Offer(d.manifest, d.at)
 	if err != nil {
 		return err
 	}
@@ -568,7 +572,7 @@ func (s *session) offer(ctx context.Context, d download, o *argv.Seed) (err erro
 	case !o.Recheck && r.Holds():
 		s.report.Verbosef("%s was proven before and looks untouched", d.path)
 	default:
-		_, damage, err := s.report.Check(ctx, d.manifest, d.path, false)
+		_, damage, err := s.report.Check(ctx, d.manifest, d.path, d.at, false)
 		if err != nil {
 			return err
 		}
@@ -595,7 +599,7 @@ func (s *session) offer(ctx context.Context, d download, o *argv.Seed) (err erro
 
 // receipt looks at what lies in place for a record that it is right.
 func (s *session) receipt(d download) resume.Receipt {
-	return resume.LookAt(d.manifest, d.path, filepath.Join(xdg.CacheHome, "shoal", "receipts"))
+	return resume.LookAt(d.manifest, d.at, filepath.Join(xdg.CacheHome, "shoal", "receipts"))
 }
 
 // keep keeps a receipt. Without it, the next seed only takes longer to begin.

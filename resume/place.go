@@ -53,6 +53,20 @@ func Target(m *verify.Manifest, output string) string {
 	return output
 }
 
+// Follow is where the content at path lies: where the symbolic link leads, if
+// path is one and just what the user named, and else at path. Links that he did
+// not name are not followed, for nobody knows who made them; nor is one that
+// leads nowhere.
+func Follow(path, named string) string {
+	if fi, err := os.Lstat(filepath.Clean(path)); path != named || err != nil || fi.Mode().Type() != fs.ModeSymlink {
+		return path
+	}
+	if to, err := filepath.EvalSymlinks(path); err == nil {
+		return to
+	}
+	return path
+}
+
 // checkDir makes sure that there is a folder for the download to be in.
 func (pl place) checkDir() error {
 	fi, err := os.Stat(pl.dir)

@@ -3,8 +3,36 @@ package resume
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 )
+
+func TestFollow(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("links want a privilege there")
+	}
+	t.Chdir(t.TempDir())
+	must(t, os.MkdirAll("far/away", 0o777))
+	must(t, os.WriteFile("far/file", nil, 0o666))
+	for name, to := range map[string]string{"file": "far/file", "again": "file", "folder": "far/away", "nowhere": "none"} {
+		must(t, os.Symlink(to, name))
+	}
+	for _, test := range []struct{ path, named, want string }{
+		{"file", "file", "far/file"},
+		{"again", "again", "far/file"},
+		{"folder", "folder", "far/away"},
+		{"folder/", "folder/", "far/away"},
+		{"file", "", "file"},
+		{"./file", ".", "./file"},
+		{"far/file", "far/file", "far/file"},
+		{"nowhere", "nowhere", "nowhere"},
+		{"nothing", "nothing", "nothing"},
+	} {
+		if got := Follow(test.path, test.named); got != filepath.FromSlash(test.want) {
+			t.Errorf("%q, by the name %q, lies at %q, want %q", test.path, test.named, got, test.want)
+		}
+	}
+}
 
 func TestTarget(t *testing.T) {
 	t.Chdir(t.TempDir())

@@ -109,7 +109,7 @@ func (c *checker) measure(f *File) (int64, error) {
 	case err != nil:
 		return 0, err
 	case !info.Mode().IsRegular():
-		return 0, notRegular(f.Path, info.Mode())
+		return 0, notRegular(c.tree.name(f.Path), info.Mode())
 	}
 	return info.Size(), nil
 }

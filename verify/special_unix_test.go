@@ -50,6 +50,9 @@ func TestCheckRefusesWhatIsNoFile(t *testing.T) {
 				t.Errorf("%s, check of %s: %v", what, path, err)
 			}
 			wantError(t, err, "a is "+what, what)
+			if m == one {
+				wantError(t, err, ": "+path+" is ", what) // under whatever name it lies there
+			}
 		}
 	}
 

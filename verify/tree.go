@@ -50,6 +50,15 @@ func (t *tree) Close() error {
 	return t.root.Close()
 }
 
+// name is what a message calls the file at a manifest's path: one file may lie on
+// disk under another name.
+func (t *tree) name(path string) string {
+	if t.root == nil {
+		return t.path
+	}
+	return path
+}
+
 // lstat describes the file at a manifest's path without following a symbolic
 // link.
 func (t *tree) lstat(path string) (fs.FileInfo, error) {

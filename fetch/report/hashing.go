@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,16 +44,16 @@ func (h *Hashing) Done() {
 // ErrDamaged is wrapped by the damage that Check finds.
 var ErrDamaged = errors.New("damaged")
 
-// Check hashes what lies at path and says what of it is damaged: to people as the
-// command's answer or else as a detail. It returns which pieces are good, and the
-// damage in short, nil if there is none.
-func (r *Reporter) Check(ctx context.Context, m *verify.Manifest, path string, answer bool) (good *bitset.BitSet, damage, err error) {
+// Check hashes what lies at a path, which the user knows as path, and says what of
+// it is damaged: to people as the command's answer or else as a detail. It returns
+// which pieces are good, and the damage in short, nil if there is none.
+func (r *Reporter) Check(ctx context.Context, m *verify.Manifest, path, at string, answer bool) (good *bitset.BitSet, damage, err error) {
 	hashing := r.Hashing("checking " + m.Name)
 	hashing.Total(m.Size())
-	checked, err := m.Check(ctx, path, hashing.Add)
+	checked, err := m.Check(ctx, at, hashing.Add)
 	hashing.Done()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("check %s: %w", path, cmp.Or(errors.Unwrap(err), err)) // for Check has named at
 	}
 	if short := r.Damage(m, checked.Damage, answer); short != "" {
 		damage = fmt.Errorf("%s: %w: %s", path, ErrDamaged, short)
