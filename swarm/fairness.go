@@ -12,9 +12,14 @@ import (
 )
 
 const (
-	mostServed = 8         // connections served at once, from DESIGN section 6
+	mostServed = 8         // hosts served at once, from DESIGN section 6
 	quantum    = 256 << 10 // bytes a host may be sent before it is the next one's turn
 	stallAfter = 3 * time.Second
+
+	// Of connections that have never taken anything, which may never do, only so many
+	// are served at once, and those not for long.
+	mostStrangers = 4
+	strangerStall = time.Second
 
 	leastQuantum = 4 << 10
 	gentleTurn   = 25 * time.Millisecond // of what may be sent, in one turn of a host that yields
@@ -24,7 +29,7 @@ const (
 // turns decides who is served: deficit round-robin over bytes, by host. While
 // several hosts want something, each has one connection served at a time, so
 // that opening more of them is of no use; and a connection that takes nothing
-// loses its place to those who do.
+// loses its place to those who do, the sooner if it never took anything.
 //
 // Hosts of the Internet share what the user's other traffic leaves of the line.
 // Their turns are short, so as not to be a queue themselves.
@@ -61,6 +66,7 @@ type turn struct {
 	host     *turnHost // nil while it wants nothing
 	state    turnState
 	progress time.Time // of when it was last sent something
+	taken    bool      // something, at some time
 }
 
 type turnState uint8
@@ -184,7 +190,7 @@ func (t *turns) spent(c *turn, n int, now time.Time) {
 	if c.host == nil {
 		return
 	}
-	c.progress = now
+	c.progress, c.taken = now, true
 	c.host.deficit -= n
 	t.settle(c)
 	t.begin(now)
@@ -232,7 +238,7 @@ func (t *turns) watch(now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, c := range slices.Clone(t.serving) {
-		if now.Sub(c.progress) > stallAfter {
+		if wait := now.Sub(c.progress); wait > stallAfter || !c.taken && wait > strangerStall {
 			t.stop(c)
 			c.state = turnStalled
 			c.host.stalled++
@@ -291,7 +297,7 @@ func after(at, now time.Time, n int, most float64) time.Time {
 
 // begin starts all turns that may start now.
 func (t *turns) begin(now time.Time) {
-	for len(t.ring) > 0 && len(t.serving) < mostServed {
+	for len(t.ring) > 0 {
 		if now.Before(t.after) {
 			t.later(t.after.Sub(now))
 			return
@@ -319,17 +325,30 @@ func (t *turns) begin(now time.Time) {
 	}
 }
 
-// mayBegin tells whether one more connection of h may be served.
+// mayBegin tells whether the next connection of h may be served: its first one, if
+// there is room for a host, or one more, if there is room and nobody else wants it.
 func (t *turns) mayBegin(h *turnHost) bool {
-	if h.serving == 0 {
-		return true
-	}
+	hosts, strangers, alone := 0, 0, true
 	for _, o := range t.hosts {
+		if o.serving > 0 {
+			hosts++
+		}
 		if o != h && (o.serving > 0 || len(o.waiting) > 0) {
-			return false
+			alone = false
 		}
 	}
-	return true
+	for _, c := range t.serving {
+		if !c.taken {
+			strangers++
+		}
+	}
+	switch {
+	case !h.waiting[0].taken && strangers >= mostStrangers:
+		return false
+	case h.serving == 0:
+		return hosts < mostServed
+	}
+	return alone && len(t.serving) < mostServed
 }
 
 // serve begins the turn of the first of h, which is out of the ring, and puts h

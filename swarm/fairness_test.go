@@ -16,7 +16,8 @@ import (
 	"github.com/shoal-dl/shoal/swarm/wire"
 )
 
-// table is turns with connections named "a1", "a2", "b1": host a, b.
+// table is turns with connections named "a1", "a2", "b1": host a, b; strangers have
+// capitals.
 type table struct {
 	*turns
 	now   time.Time
@@ -33,6 +34,7 @@ func (t *table) asks(names ...string) {
 		if t.turn[name] == nil {
 			host := netip.AddrFrom4([4]byte{198, 18, 0, name[0]})
 			t.turn[name] = newTurn(host, func() { t.woken = append(t.woken, name) })
+			t.turn[name].taken = name[0] >= 'a'
 		}
 		t.ask(t.turn[name], t.now)
 	}
@@ -100,6 +102,22 @@ func TestTurns(t *testing.T) {
 			t.spends("a1", q)
 			t.spends("a2", q)
 		}, "[a1 b1]"},
+		"a host with several keeps no other out": {func(t *table) {
+			t.asks("a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "a9")
+			t.asks("b1", "c1")
+		}, "[a1 a2 a3 a4 a5 a6 a7 a8 b1 c1]"},
+		"only four strangers": {func(t *table) {
+			t.asks("A1", "B1", "C1", "D1", "E1", "F1", "a1", "b1")
+		}, "[A1 B1 C1 D1 a1 b1]"},
+		"until they take something": {func(t *table) {
+			t.asks("A1", "B1", "C1", "D1", "E1", "F1", "a1", "b1")
+			t.spends("B1", 1)
+		}, "[A1 B1 C1 D1 E1 a1 b1]"},
+		"or wait for too long": {func(t *table) {
+			t.asks("A1", "B1", "C1", "D1", "E1", "F1", "a1", "b1")
+			t.now = t.now.Add(strangerStall + 1)
+			t.watch(t.now)
+		}, "[E1 F1 a1 b1]"},
 		"done is done": {func(t *table) {
 			t.asks("a1", "b1", "a2")
 			t.done(t.turn["a1"], t.now)
