@@ -16,10 +16,12 @@ const (
 	quantum    = 256 << 10 // bytes a host may be sent before it is the next one's turn
 	stallAfter = 3 * time.Second
 
-	// Of connections that have never taken anything, which may never do, only so many
-	// are served at once, and those not for long.
+	// Of connections that may never take anything, only so many are served at once, and
+	// those not for long. A stranger is one that was sent no more than the systems at
+	// both ends could keep.
 	mostStrangers = 4
 	strangerStall = time.Second
+	strangerBytes = 512 << 10
 
 	leastQuantum = 4 << 10
 	gentleTurn   = 25 * time.Millisecond // of what may be sent, in one turn of a host that yields
@@ -29,7 +31,7 @@ const (
 // turns decides who is served: deficit round-robin over bytes, by host. While
 // several hosts want something, each has one connection served at a time, so
 // that opening more of them is of no use; and a connection that takes nothing
-// loses its place to those who do, the sooner if it never took anything.
+// loses its place to those who do, the sooner if it may never have taken anything.
 //
 // Hosts of the Internet share what the user's other traffic leaves of the line.
 // Their turns are short, so as not to be a queue themselves.
@@ -66,7 +68,7 @@ type turn struct {
 	host     *turnHost // nil while it wants nothing
 	state    turnState
 	progress time.Time // of when it was last sent something
-	taken    bool      // something, at some time
+	sent     int64     // bytes
 }
 
 type turnState uint8
@@ -122,6 +124,15 @@ func (t *turns) wants(c *turn) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return c.state != turnIdle
+}
+
+func (c *turn) stranger() bool { return c.sent < strangerBytes }
+
+// takes tells whether c takes what it wants, as far as that is known.
+func (t *turns) takes(c *turn) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return !c.stranger() && (c.state == turnWaiting || c.state == turnServing)
 }
 
 // short tells whether what may be sent to c is less than a processor compresses.
@@ -190,7 +201,8 @@ func (t *turns) spent(c *turn, n int, now time.Time) {
 	if c.host == nil {
 		return
 	}
-	c.progress, c.taken = now, true
+	c.progress = now
+	c.sent += int64(n)
 	c.host.deficit -= n
 	t.settle(c)
 	t.begin(now)
@@ -238,7 +250,7 @@ func (t *turns) watch(now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, c := range slices.Clone(t.serving) {
-		if wait := now.Sub(c.progress); wait > stallAfter || !c.taken && wait > strangerStall {
+		if wait := now.Sub(c.progress); wait > stallAfter || c.stranger() && wait > strangerStall {
 			t.stop(c)
 			c.state = turnStalled
 			c.host.stalled++
@@ -338,12 +350,12 @@ func (t *turns) mayBegin(h *turnHost) bool {
 		}
 	}
 	for _, c := range t.serving {
-		if !c.taken {
+		if c.stranger() {
 			strangers++
 		}
 	}
 	switch {
-	case !h.waiting[0].taken && strangers >= mostStrangers:
+	case h.waiting[0].stranger() && strangers >= mostStrangers:
 		return false
 	case h.serving == 0:
 		return hosts < mostServed

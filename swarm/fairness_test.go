@@ -34,7 +34,9 @@ func (t *table) asks(names ...string) {
 		if t.turn[name] == nil {
 			host := netip.AddrFrom4([4]byte{198, 18, 0, name[0]})
 			t.turn[name] = newTurn(host, func() { t.woken = append(t.woken, name) })
-			t.turn[name].taken = name[0] >= 'a'
+			if name[0] >= 'a' {
+				t.turn[name].sent = strangerBytes
+			}
 		}
 		t.ask(t.turn[name], t.now)
 	}
@@ -111,7 +113,8 @@ func TestTurns(t *testing.T) {
 		}, "[A1 B1 C1 D1 a1 b1]"},
 		"until they take something": {func(t *table) {
 			t.asks("A1", "B1", "C1", "D1", "E1", "F1", "a1", "b1")
-			t.spends("B1", 1)
+			t.spends("A1", 1)
+			t.spends("B1", strangerBytes)
 		}, "[A1 B1 C1 D1 E1 a1 b1]"},
 		"or wait for too long": {func(t *table) {
 			t.asks("A1", "B1", "C1", "D1", "E1", "F1", "a1", "b1")
@@ -171,6 +174,28 @@ func TestTurnsGoOn(t *testing.T) {
 		if !pauses && len(shares) > mostServed && shares[0] < shares[len(shares)-1]*4/5 {
 			t.Errorf("seed %d: hosts got %v", seed, shares)
 		}
+	}
+}
+
+// TestTakers counts those who take what they want: no strangers, and none who stall.
+func TestTakers(t *testing.T) {
+	tb := newTable(newTurns(nil))
+	tb.asks("A1", "B1", "a1", "b1", "c1")
+	tb.spends("B1", strangerBytes)
+	tb.done(tb.turn["c1"], tb.now)
+	tb.now = tb.now.Add(stallAfter + 1)
+	tb.spends("a1", 1)
+	tb.spends("B1", 1)
+	tb.watch(tb.now)
+	var takers []string
+	for name, c := range tb.turn {
+		if tb.takes(c) {
+			takers = append(takers, name)
+		}
+	}
+	slices.Sort(takers)
+	if got := fmt.Sprint(takers); got != "[B1 a1]" {
+		t.Errorf("takers are %s", got)
 	}
 }
 

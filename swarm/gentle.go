@@ -93,6 +93,7 @@ func (l *line) look() bool {
 	all := l.node.neighbours()
 	look := yield.Look{Now: now}
 	var served []*Peer
+	takers := 0
 	for _, p := range all {
 		if !p.yields() {
 			continue
@@ -103,6 +104,9 @@ func (l *line) look() bool {
 			served = append(served, p)
 			l.listen(p, m, now)
 			look.Paths = append(look.Paths, &p.gentle.path)
+		}
+		if l.node.turns.takes(p.up.turn) {
+			takers++
 		}
 	}
 	if len(served) == 0 {
@@ -115,7 +119,7 @@ func (l *line) look() bool {
 	rate := l.control.Rate()
 	l.node.turns.yield(rate)
 	for _, p := range served {
-		p.setPace(rate, len(served))
+		p.setPace(rate, max(takers, 1))
 	}
 	return true
 }
@@ -168,14 +172,14 @@ func (l *line) ask(served []*Peer, now time.Duration) {
 }
 
 // setPace makes p's connection send its part of the rate evenly, and as what may
-// be held up by all else.
-func (p *Peer) setPace(rate float64, served int) {
+// be held up by all else. Who takes nothing has no part in it.
+func (p *Peer) setPace(rate float64, takers int) {
 	g := &p.gentle
 	if !g.lower {
 		g.lower = true
 		setLower(p.stream.await.raw)
 	}
-	pace := max(paceRoom*rate/float64(served), paceLeast)
+	pace := max(paceRoom*rate/float64(takers), paceLeast)
 	if pace > g.pace*(1-paceSlack) && pace < g.pace*(1+paceSlack) {
 		return
 	}
