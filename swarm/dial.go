@@ -61,7 +61,7 @@ func (s *Swarm) nextDial(now time.Time) (netip.AddrPort, discovery.Origin, time.
 // wanted is how many neighbours to dial for. The caller holds s.mu.
 func (s *Swarm) wanted() int {
 	switch {
-	case s.paused.Load():
+	case s.rests():
 		return 0
 	case !s.have.All():
 		return neighboursWanted

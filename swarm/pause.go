@@ -1,17 +1,33 @@
 package swarm
 
-import "github.com/shoal-dl/shoal/swarm/wire"
+import (
+	"sync/atomic"
+
+	"github.com/shoal-dl/shoal/swarm/wire"
+)
 
 // Pause stops serving the content and looking for peers, until it is called with
 // false. Connections stay: what waits for an answer is rejected, and when it goes
 // on the neighbours are told anew what can be had here. That nothing is asked for
 // meanwhile is up to who asks.
-func (s *Swarm) Pause(on bool) {
-	if s.paused.Swap(on) == on {
-		return
+func (s *Swarm) Pause(on bool) { s.rest(&s.paused, on) }
+
+// Hold does what Pause does, for as long as it is in doubt whether the content is
+// right. Whichever ends first, the other lasts.
+func (s *Swarm) Hold(on bool) { s.rest(&s.held, on) }
+
+func (s *Swarm) rest(why *atomic.Bool, on bool) {
+	if why.Swap(on) != on {
+		s.heed()
 	}
-	s.heed()
 }
+
+// rests tells whether nothing is served for now.
+func (s *Swarm) rests() bool { return s.paused.Load() || s.held.Load() }
+
+// Serves tells whether the content is there for others, sooner or later: the user
+// and the publisher let it be.
+func (s *Swarm) Serves() bool { return s.serves }
 
 // turnAway rejects all requests that wait, if the content is not served now.
 func (p *Peer) turnAway() error {

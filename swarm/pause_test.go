@@ -120,3 +120,67 @@ func TestLimitsChange(t *testing.T) {
 		}
 	})
 }
+
+// TestRestIsShort pauses a seed that is asked for something, and holds one, for less
+// time than there is between two news to neighbours: who was turned away finds it
+// again all the same.
+func TestRestIsShort(t *testing.T) {
+	for name, rest := range map[string]func(*Swarm, bool){"pause": (*Swarm).Pause, "hold": (*Swarm).Hold} {
+		t.Run(name, func(t *testing.T) {
+			c := newContent(t, 1<<20, 64<<10, false)
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				m := w.machine(near)
+				s := w.node(m, Options{Share: true, LimitUp: perSecond(1 << 20)}).Join(c.seed())
+				_, l := w.leech(c, Options{}, m)
+				p := firstPeer(t, l)
+				away := 0
+				for i := range 20 {
+					time.AfterFunc(time.Duration(300+5*i)*time.Millisecond, func() {
+						signal(s.dirty) // as when somebody comes
+						time.Sleep(time.Millisecond)
+						rest(s, true)
+						time.Sleep(tellEvery / 2)
+						rest(s, false)
+					})
+					if _, err := bring(t.Context(), p, lease(upTo(16)...)); refused(err) {
+						away++
+					} else if err != nil {
+						t.Error(err)
+					}
+					time.Sleep(time.Second)
+					if now := l.Peers(); len(now) != 1 || now[0] != p {
+						t.Fatalf("the sources are %v", now)
+					}
+				}
+				if away == 0 {
+					t.Error("nobody was ever turned away")
+				}
+			})
+		})
+	}
+}
+
+// TestPauseAndHold ends one of the two: nothing is served before the other ends too.
+func TestPauseAndHold(t *testing.T) {
+	c := newContent(t, 1<<20, 64<<10, false)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		m, s := w.seed(c, near)
+		s.Pause(true)
+		s.Hold(true)
+		_, l := w.leech(c, Options{}, m)
+		for _, end := range []func(bool){s.Hold, s.Pause} {
+			time.Sleep(time.Minute)
+			if len(l.Peers()) != 0 || l.Stats().Peers != 1 {
+				t.Errorf("there are %d sources and %d neighbours", len(l.Peers()), l.Stats().Peers)
+			}
+			end(false)
+		}
+		got, err := bring(t.Context(), firstPeer(t, l), lease(upTo(16)...))
+		if err != nil {
+			t.Error(err)
+		}
+		c.check(t, got, upTo(16))
+	})
+}

@@ -104,8 +104,10 @@ func (n *Node) whileRuled(ctx context.Context, lan bool, act func(ctx context.Co
 }
 
 // heed has the neighbours feel whether the content is served now: what they wait
-// for is rejected, or they are told anew what can be had here.
+// for is rejected, or they are told anew what can be had here: all of it, since
+// who was turned away has forgotten it, however short that was.
 func (s *Swarm) heed() {
+	s.anew.Add(1)
 	signal(s.dirty)
 	signal(s.room)
 }

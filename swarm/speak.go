@@ -56,6 +56,7 @@ func (o *outbox) take() []byte {
 // slowly the peer reads, what it has missed is the difference.
 type told struct {
 	pieces         uint64 // what Swarm.pieceNews was then
+	anew           uint64 // what Swarm.anew was then
 	have, fetching *bitset.BitSet
 
 	crowd    uint64 // what Swarm.crowdNews was then
@@ -107,7 +108,7 @@ func (p *Peer) greet() error {
 	s := p.swarm
 	hello := wire.Hello{Window: window, Serves: s.shares(p.lan), Client: s.node.options.Client}
 	p.told = told{peers: make(map[netip.AddrPort]struct{})}
-	p.told.pieces = s.pieceNews.Load()
+	p.told.pieces, p.told.anew = s.pieceNews.Load(), s.anew.Load()
 	p.told.have, _ = s.shown(p.lan)
 	p.told.fetching = bitset.New(uint(s.pieces))
 	frames := hello.Append(nil)
@@ -143,6 +144,10 @@ func (p *Peer) tellPieces(frames []byte) []byte {
 		return frames
 	}
 	p.told.pieces = latest
+	if anew := p.swarm.anew.Load(); p.told.anew != anew {
+		p.told.anew = anew
+		p.told.have.ClearAll()
+	}
 	have, fetching := p.swarm.shown(p.lan)
 	frames = wire.Have{Pieces: missing(p.told.have, have)}.Append(frames)
 	p.told.fetching.InPlaceDifference(have) // HAVE has ended those

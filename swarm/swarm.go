@@ -43,7 +43,9 @@ type Swarm struct {
 
 	pieceNews atomic.Uint64 // changes when have or fetching did
 	crowdNews atomic.Uint64 // changes when peers did
+	anew      atomic.Uint64 // changes when what neighbours were told may count no more
 	paused    atomic.Bool   // see Pause
+	held      atomic.Bool   // see Hold
 	uploaded  atomic.Int64
 	toLAN     atomic.Int64 // bytes of uploaded
 	shrinking shrinking
@@ -182,7 +184,7 @@ func (s *Swarm) content() wire.Content {
 // shares tells whether requests are answered that come from the local network, or
 // from the Internet.
 func (s *Swarm) shares(lan bool) bool {
-	return s.serves && !s.paused.Load() && s.node.mayShare(lan)
+	return s.serves && !s.rests() && s.node.mayShare(lan)
 }
 
 // welcomes tells whether peers may come who want something, now or later.
