@@ -151,3 +151,50 @@ func BenchmarkThousandFiles(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkRead measures reading for peers what is in place, in runs as they are
+// sent, against bare positioned reads.
+func BenchmarkRead(b *testing.B) {
+	const run = 256 << 10
+	m, _ := zeros(b, benchSize/4)
+	for where, dir := range benchPlaces(b) {
+		path := filepath.Join(dir, "out")
+		must(b, writeZeros(path, m.Size()))
+		f, err := Offer(m, path)
+		must(b, err)
+		defer f.Close()
+		bare, err := os.Open(path)
+		must(b, err)
+		defer bare.Close()
+		buf := make([]byte, run)
+		for name, read := range map[string]func(off int64) error{
+			"file": func(off int64) error { return f.Read(int(off/m.PieceSize), off%m.PieceSize, buf) },
+			"bare": func(off int64) error { _, err := bare.ReadAt(buf, off); return err },
+		} {
+			b.Run(name+"/"+where, func(b *testing.B) {
+				b.SetBytes(run)
+				for off := int64(0); b.Loop(); off = (off + run) % m.Size() {
+					must(b, read(off))
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkLook measures one look at the files in place, as Guard takes it.
+func BenchmarkLook(b *testing.B) {
+	for _, n := range []int{1, 1000, 10000} {
+		files := map[string]fileSpec{}
+		for i := range n {
+			files[fmt.Sprintf("%d/%d", i%10, i)] = fileSpec{10, 0o644}
+		}
+		c := newContent(b, 1, files)
+		path := filepath.Join(b.TempDir(), "out")
+		c.stored(b, path)
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			for b.Loop() {
+				marksAt(c.Manifest, path)
+			}
+		})
+	}
+}

@@ -2,6 +2,7 @@ package resume
 
 import (
 	"io/fs"
+	"os"
 	"syscall"
 )
 
@@ -12,4 +13,13 @@ func marksOf(path string, fi fs.FileInfo) (marks, error) {
 		return marks{}, &fs.PathError{Op: "stat", Path: path, Err: fs.ErrInvalid}
 	}
 	return marks{uint64(st.Size), uint64(st.Mtimespec.Nano()), uint64(st.Ctimespec.Nano()), uint64(st.Dev), st.Ino}, nil
+}
+
+// marksOfOpen returns the marks of an open file.
+func marksOfOpen(f *os.File) (marks, error) {
+	fi, err := f.Stat()
+	if err != nil {
+		return marks{}, err
+	}
+	return marksOf(f.Name(), fi)
 }

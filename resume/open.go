@@ -40,7 +40,7 @@ func Open(ctx context.Context, m *verify.Manifest, from Origin, path string, o O
 			return nil, err
 		}
 		if there.right {
-			return finished(m, pl), nil
+			return finished(m, pl, there.looks), nil
 		}
 		if there.info != nil && !o.Overwrite {
 			return nil, inTheWay("create", pl.final, "other content",
@@ -74,20 +74,22 @@ func newFile(m *verify.Manifest, pl place, j *journal, from Origin) *File {
 	}
 }
 
-// finished makes the File of content that was in place from the start, and
-// removes what a crash right after the final rename may have left beside it.
-func finished(m *verify.Manifest, pl place) *File {
+// finished makes the File of content that was in place from the start and looked
+// like this before it was known to be right. It removes what a crash right after
+// the final rename may have left beside it.
+func finished(m *verify.Manifest, pl place, looks []marks) *File {
 	tidy(m, pl)
 	f := newFile(m, pl, nil, Origin{})
 	f.had.SetAll()
 	f.stored.SetAll()
-	f.part.path, f.part.sealed = pl.final, true
+	f.part.rest(pl.final, looks)
 	f.stage = inPlace
 	return f
 }
 
-// Offer makes the File of content that is in place at path and known to be
-// right, to be read from. It hashes nothing.
+// Offer makes the File of content that is in place at path, to be read from when
+// it is known to be right. It hashes nothing: to be sure that what Guard guards
+// is what was hashed, offer first and then hash.
 func Offer(m *verify.Manifest, path string) (*File, error) {
 	pl, err := placeOf(path)
 	if err != nil {
@@ -96,7 +98,7 @@ func Offer(m *verify.Manifest, path string) (*File, error) {
 	if _, err := os.Stat(pl.final); err != nil {
 		return nil, fail("open", pl.final, err)
 	}
-	return finished(m, pl), nil
+	return finished(m, pl, marksAt(m, pl.final)), nil
 }
 
 // tidy removes the part and the record of the very content that is in place.

@@ -1,6 +1,7 @@
 package resume
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"os"
@@ -32,15 +33,21 @@ type part struct {
 	made   map[string]bool // folders in root, slash-separated; true = entries not yet synced
 	least  []int64         // how long each file was found or made, at most its size; -1 = not yet opened
 	lost   error           // of a close: what had been written may not be there
+
+	// Of a part in place, see Guard.
+	looks   []marks       // of the files when they were known to be right
+	doubted bool          // they may not be any more: nothing is read
+	doubt   chan struct{} // capacity 1: reading has put it in doubt
 }
 
 // handle is an open file of a part; its fields belong to part.mu.
 type handle struct {
 	file  *os.File
-	users int   // calls that are using it now
-	used  int64 // when it was last handed out, by part.clock
-	dirty bool  // written to since startWriteback saw it
-	stale bool  // no longer in part.open: closed by its last user
+	users int    // calls that are using it now
+	used  int64  // when it was last handed out, by part.clock
+	dirty bool   // written to since startWriteback saw it
+	stale bool   // no longer in part.open: closed by its last user
+	looks *marks // what it must look like; nil while it is written to
 }
 
 func newPart(m *verify.Manifest, path string) *part {
@@ -49,6 +56,7 @@ func newPart(m *verify.Manifest, path string) *part {
 		open:  map[int]*handle{},
 		made:  map[string]bool{},
 		least: slices.Repeat([]int64{-1}, len(m.Files)),
+		doubt: make(chan struct{}, 1),
 	}
 }
 
@@ -88,12 +96,21 @@ func (p *part) writeAt(span verify.Span, data []byte) error {
 	return fail("write", h.file.Name(), err)
 }
 
-// readAt fills buf from off bytes behind the beginning of span.
+// readAt fills buf from off bytes behind the beginning of span. In place, it
+// then looks at the file: what was changed before it was read has been marked
+// by the system before that.
 func (p *part) readAt(span verify.Span, off int64, buf []byte) error {
-	return p.use(span.File, func(f *os.File) error {
-		_, err := f.ReadAt(buf, span.Offset+off)
-		return fail("read", f.Name(), err)
-	})
+	h, err := p.acquire(span.File)
+	if err != nil {
+		return err
+	}
+	defer p.release(h, false)
+	_, err = h.file.ReadAt(buf, span.Offset+off)
+	if h.looks != nil && (err != nil || h.changed()) {
+		p.suspect(h)
+		err = cmp.Or(err, ErrChanged)
+	}
+	return fail("read", h.file.Name(), err)
 }
 
 // use calls do with file i open.
@@ -113,6 +130,9 @@ func (p *part) acquire(i int) (*handle, error) {
 	if p.shut {
 		return nil, ErrClosed
 	}
+	if p.doubted {
+		return nil, fail("read", pathOf(p.m, p.path, i), ErrChanged)
+	}
 	h := p.open[i]
 	if h == nil {
 		p.evict()
@@ -121,6 +141,9 @@ func (p *part) acquire(i int) (*handle, error) {
 			return nil, err
 		}
 		h = &handle{file: f}
+		if p.sealed {
+			h.looks = &p.looks[i]
+		}
 		p.open[i] = h
 	}
 	p.clock++
@@ -315,6 +338,12 @@ func (p *part) closeRoot() error {
 	return fail("close", p.path, err)
 }
 
+// rest makes the part one in place, whose files looked like this when they were
+// known to be right. p.mu is held, or nobody else has the part.
+func (p *part) rest(path string, looks []marks) {
+	p.path, p.looks, p.sealed = path, looks, true
+}
+
 // seal closes all files, has rename put the part at the path to, and from then
 // on only reads it there.
 func (p *part) seal(to string, rename func() error) error {
@@ -328,6 +357,6 @@ func (p *part) seal(to string, rename func() error) error {
 	if err := rename(); err != nil {
 		return err
 	}
-	p.path, p.sealed = to, true
+	p.rest(to, marksAt(p.m, to))
 	return nil
 }

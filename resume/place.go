@@ -98,6 +98,7 @@ func (pl place) regularOrAbsent(path string) error {
 type standing struct {
 	info  fs.FileInfo
 	right bool
+	looks []marks // before it was hashed; nil if it was not
 }
 
 // look finds out what lies at the final path, hashing it if it could be the
@@ -117,6 +118,7 @@ func (pl place) look(ctx context.Context, m *verify.Manifest, o Options) (standi
 	if !sized(m, pl.final) {
 		return s, nil
 	}
+	s.looks = marksAt(m, pl.final)
 	checked, err := check(ctx, m, pl.final, o)
 	if errors.Is(err, verify.ErrNotRegular) {
 		return s, nil

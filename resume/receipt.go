@@ -138,29 +138,12 @@ func prune(dir string) error {
 
 // lookAt digests how the files of m at root look.
 func lookAt(m *verify.Manifest, root string) (look [lookSize]byte, err error) {
-	lstat := func(string) (fs.FileInfo, error) { return os.Lstat(root) }
-	if m.Folder() {
-		r, err := os.OpenRoot(root)
-		if err != nil {
-			return look, err
-		}
-		defer func() { _ = r.Close() }() // only looked at
-		lstat = func(name string) (fs.FileInfo, error) { return r.Lstat(filepath.FromSlash(name)) }
-	}
 	h := blake3.New()
 	id := m.ID()
 	b := append([]byte(lookVersion), id[:]...)
-	for i := range m.Files {
-		fi, err := lstat(m.Files[i].Path)
-		if err != nil {
-			return look, err
-		}
-		if !fi.Mode().IsRegular() || fi.Size() != m.Files[i].Size {
+	for i, marks := range marksAt(m, root) {
+		if marks == markless || marks.size() != m.Files[i].Size {
 			return look, errDamaged
-		}
-		marks, err := marksOf(pathOf(m, root, i), fi)
-		if err != nil {
-			return look, err
 		}
 		for _, mark := range marks {
 			b = binary.LittleEndian.AppendUint64(b, mark)
@@ -171,8 +154,3 @@ func lookAt(m *verify.Manifest, root string) (look [lookSize]byte, err error) {
 	h.Sum(look[:0])
 	return look, nil
 }
-
-// marks are what changes when a file does: its size, the times in nanoseconds
-// at which its bytes and anything about it were last changed, and the device
-// and number that tell it from other files.
-type marks [5]uint64

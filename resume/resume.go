@@ -121,7 +121,8 @@ func (f *File) ready(p verify.Piece) (verify.Span, error) {
 }
 
 // Read fills buf with the stored piece's bytes from offset off on. It works
-// before and after Finish, until Close.
+// before and after Finish, until Close. What has changed in place since it was
+// known to be right is not read, but ErrChanged returned; see Guard.
 func (f *File) Read(piece int, off int64, buf []byte) error {
 	if piece < 0 || piece >= f.m.NumPieces() {
 		return fmt.Errorf("read piece %d: there is no such piece", piece)
