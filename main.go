@@ -288,9 +288,7 @@ func (s *session) each(n int, do func(i int) error) error {
 	if n == 1 {
 		return do(0)
 	}
-	ranks := []int{1, 2, 4, 6, 5, 3} // exit codes, the worst last
-	var worst error
-	failed, rank := 0, -1
+	var failed []error
 	for i := range n {
 		s.last = s.report
 		err := do(i)
@@ -300,18 +298,26 @@ func (s *session) each(n int, do func(i int) error) error {
 		if err == nil {
 			continue
 		}
-		v := judge(err)
-		s.last.Failed(err, v)
-		failed++
-		if r := slices.Index(ranks, v.Code); r > rank {
-			worst, rank = err, r
-		}
+		s.last.Failed(err, judge(err))
+		failed = append(failed, err)
 	}
 	s.last = s.report
-	if failed == 0 {
+	return worst(failed, n)
+}
+
+// worst is what the failures of some of n things come to: the first of those with
+// the worst exit code, or nil if none failed.
+func worst(failed []error, n int) error {
+	if len(failed) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%d of %d failed, the worst with: %w", failed, n, worst)
+	ranks := []int{1, 2, 4, 6, 5, 3} // exit codes, the worst last
+	rank := func(err error) int { return slices.Index(ranks, judge(err).Code) }
+	err := slices.MaxFunc(failed, func(a, b error) int { return cmp.Compare(rank(a), rank(b)) })
+	if n == 1 {
+		return err
+	}
+	return fmt.Errorf("%d of %d failed, the worst with: %w", len(failed), n, err)
 }
 
 // online does something with the HTTP client that the user wants, until the
@@ -405,7 +411,7 @@ func (s *session) toFile(ctx context.Context, d download, file *resume.File) err
 		s.keep(s.receipt(d))
 	}
 	if err == nil && with != nil {
-		d.keep(kept{with, t, file, d.entry}, nil)
+		d.keep(ctx, &kept{crowd: with, transfer: t, file: file, entry: d.entry}, nil)
 	} else {
 		d.entry.Done()
 		if with != nil {
@@ -567,19 +573,14 @@ func (s *session) offer(ctx context.Context, d download, o *argv.Seed) (err erro
 			err = errors.Join(err, file.Close())
 		}
 	}()
-	switch r := s.receipt(d); {
+	switch {
 	case o.Trusted:
-	case !o.Recheck && r.Holds():
+	case !o.Recheck && s.receipt(d).Holds():
 		s.report.Verbosef("%s was proven before and looks untouched", d.path)
 	default:
-		_, damage, err := s.report.Check(ctx, d.manifest, d.path, d.at, false)
-		if err != nil {
+		if err := s.check(ctx, d); err != nil {
 			return err
 		}
-		if damage != nil {
-			return &advised{damage, "shoal verify --repair fetches what is bad", false}
-		}
-		s.keep(r)
 	}
 	t := s.report.Transfer(d.manifest)
 	s.last = t
@@ -593,7 +594,21 @@ func (s *session) offer(ctx context.Context, d download, o *argv.Seed) (err erro
 	g := new(fetch.Gauges)
 	g.FromDisk.Store(d.manifest.Size())
 	t.Start(d.manifest.Size(), 0, g)
-	d.keep(kept{with, t, file, d.entry}, g)
+	d.keep(ctx, &kept{crowd: with, transfer: t, file: file, entry: d.entry}, g)
+	return nil
+}
+
+// check hashes content that is in place, and keeps a receipt if it is right.
+func (s *session) check(ctx context.Context, d download) error {
+	r := s.receipt(d)
+	_, damage, err := s.report.Check(ctx, d.manifest, d.path, d.at, false)
+	if err != nil {
+		return err
+	}
+	if damage != nil {
+		return &advised{damage, "shoal verify --repair fetches what is bad", false}
+	}
+	s.keep(r)
 	return nil
 }
 
@@ -740,9 +755,10 @@ type sharing struct {
 	client  *fetch.Client
 	limitUp *rate.Limiter
 	stay    bool          // as a seed does
+	several bool          // contents
 	desk    *control.Desk // what other processes of the user see of this one
 	node    *swarm.Node   // nil until it is wanted
-	kept    []kept
+	kept    []*kept
 }
 
 // kept is content in place that is served.
@@ -751,12 +767,16 @@ type kept struct {
 	transfer *report.Transfer
 	file     *resume.File
 	entry    *control.Entry
+
+	unguard  context.CancelFunc
+	guarding sync.WaitGroup
+	lost     error // why it is served no longer, once guarding is over
 }
 
 // share does something for each of n contents, any of which it may leave to be
 // served, and then serves them.
 func (s *session) share(ctx context.Context, verb string, c *fetch.Client, h argv.HTTP, o argv.Swarm, n int, do func(sh *sharing, i int) error) error {
-	sh := &sharing{session: s, HTTP: h, Swarm: o, client: c, limitUp: fetch.NewLimit(o.LimitUp), stay: verb == "seed"}
+	sh := &sharing{session: s, HTTP: h, Swarm: o, client: c, limitUp: fetch.NewLimit(o.LimitUp), stay: verb == "seed", several: n > 1}
 	var err error
 	sh.desk, err = control.Open(context.Background(), control.Options{
 		Verb: verb, Limits: argv.NewLive(h, o, sh.stay), Fixed: o.Fixed(), Origins: o.Origins, Down: c.Limit(), Up: sh.limitUp, Stop: s.stop,
@@ -767,7 +787,9 @@ func (s *session) share(ctx context.Context, verb string, c *fetch.Client, h arg
 	}
 	defer sh.close()
 	err = s.each(n, func(i int) error { return do(sh, i) })
-	sh.serve(ctx)
+	if lost := sh.serve(ctx); err == nil && sh.stay {
+		err = lost
+	}
 	return err
 }
 
@@ -829,14 +851,45 @@ func (sh *sharing) ruled(v quota.Verdict) {
 }
 
 // keep leaves a content to be served; g is nil if the desk knows it.
-func (sh *sharing) keep(k kept, g *fetch.Gauges) {
-	sh.kept = append(sh.kept, k)
+func (d download) keep(ctx context.Context, k *kept, g *fetch.Gauges) {
+	d.kept = append(d.kept, k)
 	k.entry.Seeding(g, k.crowd, k.transfer.Paused)
+	ctx, k.unguard = context.WithCancel(ctx)
+	if k.Serves() {
+		k.guarding.Go(func() { d.guard(ctx, k) })
+	}
+}
+
+// guard leaves the swarm of a content that is not right any more.
+func (d download) guard(ctx context.Context, k *kept) {
+	err := k.file.Guard(ctx, k.Hold, func() error {
+		d.report.Verbosef("%s looks changed: it is checked again, and not served meanwhile", d.path)
+		err := d.check(ctx, d)
+		if err == nil {
+			d.report.Note(d.path + " was touched but is still right, and goes on being served")
+		}
+		return err
+	})
+	if err == nil {
+		return
+	}
+	k.lost = fmt.Errorf("served no longer, because it has changed: %w", err)
+	k.Leave()
+	k.entry.Done()
+	switch v := judge(k.lost); {
+	case !d.stay && v.Hint != "":
+		d.report.Warn(k.lost.Error(), v.Hint)
+	case !d.stay:
+		d.report.Warn(k.lost.Error())
+	case d.several:
+		k.transfer.Failed(k.lost, v)
+	}
 }
 
 // serve serves what is kept until the limits are reached or ctx ends. What goes
-// wrong meanwhile is no failure of the command.
-func (sh *sharing) serve(ctx context.Context) {
+// wrong meanwhile is no failure of the command, but that nothing of it is left to
+// serve is one of a seed: serve returns the worst of it.
+func (sh *sharing) serve(ctx context.Context) error {
 	var all sync.WaitGroup
 	for _, k := range sh.kept {
 		all.Go(func() {
@@ -845,11 +898,23 @@ func (sh *sharing) serve(ctx context.Context) {
 				k.transfer.Seeding(until, st.Uploaded, st.Peers)
 			})
 			k.Leave() // others may be served for longer
+			k.unguard()
+			k.guarding.Wait()
 			k.transfer.Seeded(k.Uploaded())
 			k.entry.Done()
 		})
 	}
 	all.Wait()
+	var lost []error
+	for _, k := range sh.kept {
+		if k.lost != nil {
+			lost = append(lost, k.lost)
+		}
+	}
+	if len(lost) < len(sh.kept) {
+		return nil // some were served to their end
+	}
+	return worst(lost, len(lost))
 }
 
 // period is how long a content is to be served, as things stand.
