@@ -12,6 +12,7 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -833,6 +834,12 @@ func (sh *sharing) up(keeps bool) error {
 	o.Share = o.Share && keeps
 	o.Quota, o.Sharing = keeper, sh.ruled
 	node, err := swarm.Open(context.Background(), o)
+	if errors.Is(err, syscall.EADDRINUSE) && !sh.stay {
+		sh.report.Warn("going on at another port: " + err.Error())
+		host, _, _ := net.SplitHostPort(o.Listen) // it has just been split
+		o.Listen = net.JoinHostPort(host, "0")
+		node, err = swarm.Open(context.Background(), o)
+	}
 	if err != nil {
 		return err
 	}
