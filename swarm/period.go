@@ -2,6 +2,7 @@ package swarm
 
 import (
 	"context"
+	"math"
 	"time"
 )
 
@@ -29,6 +30,7 @@ func (s *Swarm) Serve(ctx context.Context, period func() Period, tell func(until
 	defer clock.Stop()
 	for told := (time.Time{}); ; {
 		p, st, now := period(), s.Stats(), time.Now()
+		s.enough.Store(p.bytes(s.manifest.Size()))
 		if now.Sub(told) >= time.Second {
 			told = now
 			tell(p.until(begun), st)
@@ -42,9 +44,13 @@ func (s *Swarm) Serve(ctx context.Context, period func() Period, tell func(until
 		case <-s.leaving:
 			return
 		case <-clock.C:
+		case <-s.sated:
 		}
 	}
 }
+
+// bytes is how many may be sent of content of that size; 0 means any number.
+func (p Period) bytes(size int64) int64 { return int64(math.Ceil(p.Ratio * float64(size))) }
 
 // until is when a period ends at the latest; the zero time if that is never.
 func (p Period) until(begun time.Time) time.Time {
@@ -60,10 +66,10 @@ func (s *Swarm) over(p Period, begun, now time.Time, st Stats) bool {
 	if st.LastAsked.After(begun) {
 		idle = now.Sub(st.LastAsked)
 	}
-	size := float64(s.manifest.Size())
+	most := p.bytes(s.manifest.Size())
 	return p.Time >= 0 && now.Sub(begun) >= p.Time ||
 		p.Idle > 0 && idle >= p.Idle ||
-		p.Ratio > 0 && float64(st.Uploaded) >= p.Ratio*size ||
+		most > 0 && st.Uploaded >= most ||
 		s.unshared()
 }
 

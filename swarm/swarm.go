@@ -47,7 +47,9 @@ type Swarm struct {
 	paused    atomic.Bool   // see Pause
 	held      atomic.Bool   // see Hold
 	uploaded  atomic.Int64
-	toLAN     atomic.Int64 // bytes of uploaded
+	enough    atomic.Int64  // bytes uploaded, at which Serve ends; 0 for never
+	sated     chan struct{} // capacity 1: they are reached
+	toLAN     atomic.Int64  // bytes of uploaded
 	shrinking shrinking
 	asked     atomic.Int64 // when a request was last taken, in Unix nanoseconds; 0 if never
 
@@ -75,6 +77,7 @@ func newSwarm(n *Node, c Content) *Swarm {
 		news:     make(chan struct{}, 1),
 		dirty:    make(chan struct{}, 1),
 		room:     make(chan struct{}, 1),
+		sated:    make(chan struct{}, 1),
 		proven:   make(chan struct{}),
 		leaving:  make(chan struct{}),
 		ended:    make(chan struct{}),

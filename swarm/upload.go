@@ -151,7 +151,9 @@ func (p *Peer) send(r run) (sent int, err error) {
 	}
 	defer func() {
 		s.node.unspend(r.size-sent, p.lan)
-		s.uploaded.Add(int64(sent))
+		if all, enough := s.uploaded.Add(int64(sent)), s.enough.Load(); enough > 0 && all >= enough {
+			signal(s.sated)
+		}
 		if p.lan {
 			s.toLAN.Add(int64(sent))
 		}
