@@ -107,7 +107,12 @@
 //     it, or sooner, by REJECT. A CANCEL of an id not in use is ignored: the two crossed.
 //   - PEX: addresses where peers of this content listen. An IPv4 address is never
 //     written as an IPv6 one, a port never 0.
-//   - PING: is answered by a PONG with the same nonce.
+//   - PING: is answered by a PONG with the same nonce. Who owes blocks and answers
+//     nothing for long may be taken for dead.
+//
+// Two nodes need one connection. Of two that they opened to each other at once the one
+// stays that the node with the lower id opened; else the older one, provided that it
+// answers a PING. The other is ended by BYE.
 //
 // A kind that is not in the table is skipped if it is below 0x80 and at most 65536
 // bytes long; from 0x80 on it must be understood, and who does not says BYE and closes.
