@@ -16,11 +16,8 @@ const (
 	quantum    = 256 << 10 // bytes a host may be sent before it is the next one's turn
 	stallAfter = 3 * time.Second
 
-	// Of connections that may never take anything, only so many are served at once, and
-	// those not for long. A stranger is one that was sent no more than the systems at
-	// both ends could keep.
-	mostStrangers = 4
-	strangerStall = time.Second
+	// strangerBytes is what a connection may be sent without taking any of it: the
+	// systems at both ends keep that much.
 	strangerBytes = 512 << 10
 
 	leastQuantum = 4 << 10
@@ -31,7 +28,7 @@ const (
 // turns decides who is served: deficit round-robin over bytes, by host. While
 // several hosts want something, each has one connection served at a time, so
 // that opening more of them is of no use; and a connection that takes nothing
-// loses its place to those who do, the sooner if it may never have taken anything.
+// loses its place to those who do.
 //
 // Hosts of the Internet share what the user's other traffic leaves of the line.
 // Their turns are short, so as not to be a queue themselves.
@@ -126,13 +123,11 @@ func (t *turns) wants(c *turn) bool {
 	return c.state != turnIdle
 }
 
-func (c *turn) stranger() bool { return c.sent < strangerBytes }
-
 // takes tells whether c takes what it wants, as far as that is known.
 func (t *turns) takes(c *turn) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return !c.stranger() && (c.state == turnWaiting || c.state == turnServing)
+	return c.sent >= strangerBytes && (c.state == turnWaiting || c.state == turnServing)
 }
 
 // short tells whether what may be sent to c is less than a processor compresses.
@@ -250,7 +245,7 @@ func (t *turns) watch(now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, c := range slices.Clone(t.serving) {
-		if wait := now.Sub(c.progress); wait > stallAfter || c.stranger() && wait > strangerStall {
+		if now.Sub(c.progress) > stallAfter {
 			t.stop(c)
 			c.state = turnStalled
 			c.host.stalled++
@@ -340,7 +335,7 @@ func (t *turns) begin(now time.Time) {
 // mayBegin tells whether the next connection of h may be served: its first one, if
 // there is room for a host, or one more, if there is room and nobody else wants it.
 func (t *turns) mayBegin(h *turnHost) bool {
-	hosts, strangers, alone := 0, 0, true
+	hosts, alone := 0, true
 	for _, o := range t.hosts {
 		if o.serving > 0 {
 			hosts++
@@ -349,15 +344,7 @@ func (t *turns) mayBegin(h *turnHost) bool {
 			alone = false
 		}
 	}
-	for _, c := range t.serving {
-		if c.stranger() {
-			strangers++
-		}
-	}
-	switch {
-	case h.waiting[0].stranger() && strangers >= mostStrangers:
-		return false
-	case h.serving == 0:
+	if h.serving == 0 {
 		return hosts < mostServed
 	}
 	return alone && len(t.serving) < mostServed

@@ -108,19 +108,6 @@ func TestTurns(t *testing.T) {
 			t.asks("a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "a9")
 			t.asks("b1", "c1")
 		}, "[a1 a2 a3 a4 a5 a6 a7 a8 b1 c1]"},
-		"only four strangers": {func(t *table) {
-			t.asks("A1", "B1", "C1", "D1", "E1", "F1", "a1", "b1")
-		}, "[A1 B1 C1 D1 a1 b1]"},
-		"until they take something": {func(t *table) {
-			t.asks("A1", "B1", "C1", "D1", "E1", "F1", "a1", "b1")
-			t.spends("A1", 1)
-			t.spends("B1", strangerBytes)
-		}, "[A1 B1 C1 D1 E1 a1 b1]"},
-		"or wait for too long": {func(t *table) {
-			t.asks("A1", "B1", "C1", "D1", "E1", "F1", "a1", "b1")
-			t.now = t.now.Add(strangerStall + 1)
-			t.watch(t.now)
-		}, "[E1 F1 a1 b1]"},
 		"done is done": {func(t *table) {
 			t.asks("a1", "b1", "a2")
 			t.done(t.turn["a1"], t.now)
