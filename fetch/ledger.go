@@ -151,10 +151,14 @@ func (l *ledger) givesWay(p *party, now time.Duration) bool {
 		switch {
 		case q == p || q.host != p.host || q.gone || q.noRange || now < q.notBefore:
 			return false
-		case p.open == 0 || q.open == 0:
-			return p.open > 0 || q.open == 0 && q.merit() > p.merit()
+		case p.open == 0 && q.open > 0:
+			return false
+		case p.open > 0 && q.open == 0:
+			return true
+		case q.open > 0 && !q.trusted():
+			return false // it gets no more than that
 		}
-		return q.trusted() && q.merit() > p.merit()
+		return q.merit() > p.merit()
 	})
 }
 

@@ -272,20 +272,27 @@ func TestGuardOfWhatIsTrusted(t *testing.T) {
 	})
 }
 
-// TestGuardIsStoppedWhileItChecks ends without a word about what was checked.
-func TestGuardIsStoppedWhileItChecks(t *testing.T) {
+// offered is a right file of one piece that is offered until the test ends.
+func offered(t *testing.T) (*content, *File, string) {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "a.iso")
 	c := oneFile(t, "a.iso", 1, pieceSize)
 	c.stored(t, path)
 	f, err := Offer(c.Manifest, path)
 	must(t, err)
-	defer f.Close()
+	t.Cleanup(func() { must(t, f.Close()) })
+	return c, f, path
+}
+
+// TestGuardIsStoppedWhileItChecks ends without a word about what was checked.
+func TestGuardIsStoppedWhileItChecks(t *testing.T) {
+	c, f, path := offered(t)
 	must(t, os.Truncate(path, 3))
 	if c.reads(t, f) != 0 { // which is what Guard hears of
 		t.Error("what is cut off is read")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	err = f.Guard(ctx, func(bool) {}, func() error { cancel(); return errWrong })
+	err := f.Guard(ctx, func(bool) {}, func() error { cancel(); return errWrong })
 	if err != nil || c.reads(t, f) != 0 {
 		t.Errorf("it ends with %v", err)
 	}
@@ -317,12 +324,7 @@ func TestGuardHearsOfWhatCannotBeRead(t *testing.T) {
 // again show only then that it has changed.
 func TestDoubtComesTooLate(t *testing.T) {
 	replaceable(t)
-	path := filepath.Join(t.TempDir(), "a.iso")
-	c := oneFile(t, "a.iso", 1, pieceSize)
-	c.stored(t, path)
-	f, err := Offer(c.Manifest, path)
-	must(t, err)
-	defer f.Close()
+	c, f, path := offered(t)
 	h, err := f.part.acquire(0)
 	must(t, err)
 	alike(t, path)

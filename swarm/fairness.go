@@ -304,7 +304,7 @@ func after(at, now time.Time, n int, most float64) time.Time {
 
 // begin starts all turns that may start now.
 func (t *turns) begin(now time.Time) {
-	for len(t.ring) > 0 {
+	for len(t.ring) > 0 && t.hostsServed() < mostServed {
 		if now.Before(t.after) {
 			t.later(t.after.Sub(now))
 			return
@@ -332,22 +332,27 @@ func (t *turns) begin(now time.Time) {
 	}
 }
 
-// mayBegin tells whether the next connection of h may be served: its first one, if
-// there is room for a host, or one more, if there is room and nobody else wants it.
+// hostsServed counts those with a connection that is served.
+func (t *turns) hostsServed() (n int) {
+	for _, h := range t.hosts {
+		if h.serving > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// mayBegin tells whether one more connection of h may be served.
 func (t *turns) mayBegin(h *turnHost) bool {
-	hosts, alone := 0, true
-	for _, o := range t.hosts {
-		if o.serving > 0 {
-			hosts++
-		}
-		if o != h && (o.serving > 0 || len(o.waiting) > 0) {
-			alone = false
-		}
-	}
 	if h.serving == 0 {
-		return hosts < mostServed
+		return true
 	}
-	return alone && len(t.serving) < mostServed
+	for _, o := range t.hosts {
+		if o != h && (o.serving > 0 || len(o.waiting) > 0) {
+			return false
+		}
+	}
+	return len(t.serving) < mostServed
 }
 
 // serve begins the turn of the first of h, which is out of the ring, and puts h

@@ -148,28 +148,54 @@ func TestGentle(t *testing.T) {
 	checkLower(t, p.stream.await.raw)
 }
 
-// TestLineAsks pings who is served and whose round trip was not seen for longest,
-// and takes in the answer.
-func TestLineAsks(t *testing.T) {
+// newLine is a line with that many peers on it, each at a host of its own.
+func newLine(t *testing.T, peers int) (*line, []*Peer) {
+	t.Helper()
 	n := &Node{turns: newTurns(nil)}
 	s := &Swarm{node: n}
 	n.swarms = []*Swarm{s}
-	for i := range 2 {
+	for i := range peers {
 		ours, _ := tcpPair(t)
 		p := &Peer{swarm: s, stream: newStream(ours, nil), wake: make(chan struct{}, 1)}
 		p.up.turn = newTurn(netip.AddrFrom4([4]byte{198, 18, 0, byte(i)}), func() {})
 		p.up.turn.yields = true
 		s.peers = append(s.peers, p)
 	}
-	seen, unseen := s.peers[0], s.peers[1]
+	t.Cleanup(n.turns.close)
+	return &line{node: n, began: time.Now().Add(-time.Hour)}, s.peers
+}
+
+// TestTakersShareTheRate, and who takes nothing has no part in it.
+func TestTakersShareTheRate(t *testing.T) {
+	for takers := range 4 {
+		l, peers := newLine(t, 3)
+		for i, p := range peers {
+			if i < takers {
+				p.up.turn.sent = strangerBytes
+			}
+			l.node.turns.ask(p.up.turn, time.Now())
+		}
+		l.look()
+		for _, p := range peers {
+			if want := max(paceRoom*l.control.Rate()/float64(max(takers, 1)), paceLeast); p.gentle.pace != want {
+				t.Errorf("of %d takers each is sent %.0f bytes a second, want %.0f", takers, p.gentle.pace, want)
+			}
+		}
+	}
+}
+
+// TestLineAsks pings who is served and whose round trip was not seen for longest,
+// and takes in the answer.
+func TestLineAsks(t *testing.T) {
+	l, peers := newLine(t, 2)
+	seen, unseen := peers[0], peers[1]
 	asked := func() [2]bool { return [2]bool{len(seen.out.take()) > 0, len(unseen.out.take()) > 0} }
-	l := &line{node: n, began: time.Now().Add(-time.Hour)}
 	seen.gentle.trip = 2 * time.Hour
 	if l.look() || asked() != [2]bool{} {
 		t.Error("somebody is looked at who is not served")
 	}
-	n.turns.ask(seen.up.turn, time.Now())
-	n.turns.ask(unseen.up.turn, time.Now())
+	l.node.turns.ask(seen.up.turn, time.Now())
+	l.node.turns.ask(unseen.up.turn, time.Now())
 	if !l.look() || asked() != [2]bool{false, true} {
 		t.Error("it is not the one that was not seen for longest that is asked")
 	}

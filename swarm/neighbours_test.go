@@ -248,8 +248,9 @@ func TestDeadWhileOwing(t *testing.T) {
 				m.Vanish()
 			}
 			began := time.Now()
-			for p.ended() == nil && time.Since(began) < time.Minute {
-				time.Sleep(time.Second)
+			select {
+			case <-p.stream.hungUp:
+			case <-time.After(time.Minute):
 			}
 			if took := time.Since(began); took < time.Minute != dead || took < s.node.options.Timeout || dead && took > s.node.options.Timeout+2*checkEvery {
 				t.Errorf("dead is %v, and the connection ended after %v: %v", dead, took, p.ended())
