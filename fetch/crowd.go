@@ -73,7 +73,7 @@ func (r *running) meet() {
 		if v := p.Version(); s.party.have == nil || v != s.version {
 			s.version = v
 			p.Look(func(have, fetching *bitset.BitSet) {
-				s.party.have, s.party.fetching = have.Clone(), fetching.Clone()
+				r.ledger.shows(s.party, have, fetching, r.now())
 			})
 		}
 	}
@@ -86,6 +86,7 @@ func (r *running) meet() {
 		}
 	}
 	r.forget()
+	r.ledger.news++
 	r.Gauges.Peers.Store(int32(len(peers)))
 }
 

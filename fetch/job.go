@@ -241,7 +241,10 @@ func (r *running) assign() error {
 		if err != nil {
 			return err
 		}
-		r.ledger.horizon = min(end, r.ledger.pieces)
+		if end = min(end, r.ledger.pieces); end != r.ledger.horizon {
+			r.ledger.horizon = end
+			r.ledger.news++
+		}
 		r.ledger.mostRun = max(most/4, 1)
 	}
 	for again := !r.paused; again; {

@@ -33,6 +33,8 @@ type ledger struct {
 	left  int            // pieces not done
 	free  int64          // bytes of the pieces not taken
 
+	largest int64 // bytes of the largest piece
+
 	horizon  int // pieces from here on are not asked for yet
 	mostRun  int // most pieces in one claim
 	mostOpen int // most claims at once; a party without any may exceed it
@@ -41,7 +43,9 @@ type ledger struct {
 	claims  []*claim
 
 	manners
-	rank func(piece int) uint64 // our own in the crowd; nil without one
+	rank   func(piece int) uint64 // our own in the crowd; nil without one
+	news   int                    // counts what may change for whom pieces are
+	spread time.Duration          // when a neighbour last got one
 }
 
 // party is a source as the ledger sees it.
@@ -66,6 +70,7 @@ type party struct {
 
 	silent   time.Duration // since when it has been asked and sent nothing; 0 if it has not
 	heldBack time.Duration // of a mirror: since when it waits for what falls to neighbours; 0 if it does not
+	waits    int           // the news at which all it could bring was early
 
 	patience
 }
@@ -96,7 +101,7 @@ func newLedger(pieces int, size func(int) int64, fileEnd func(int) int, have *bi
 		pieces: pieces, size: size, fileEnd: fileEnd,
 		done:  bitset.New(uint(pieces)),
 		taken: bitset.New(uint(pieces)),
-		left:  pieces, horizon: pieces, mostRun: pieces, mostOpen: math.MaxInt,
+		left:  pieces, horizon: pieces, mostRun: pieces, mostOpen: math.MaxInt, news: 1,
 	}
 	if have != nil {
 		l.done.InPlaceUnion(have)
@@ -104,6 +109,7 @@ func newLedger(pieces int, size func(int) int64, fileEnd func(int) int, have *bi
 		l.left -= int(have.Count())
 	}
 	for i := range pieces {
+		l.largest = max(l.largest, size(i))
 		if !l.done.Test(uint(i)) {
 			l.free += size(i)
 		}
@@ -179,6 +185,8 @@ func (l *ledger) offer(p *party, now time.Duration) *claim {
 		return l.lendRare(p, now)
 	case l.rank != nil && l.spared():
 		return l.lendUnwanted(p, now)
+	case l.rank != nil && l.prefer != PreferSpeed && l.crowded(fewPeers) && l.pieceTime(p) >= holdBack:
+		return l.lendHedged(p, now)
 	case l.rank != nil && p.last == 0:
 		// Never front to back into a swarm: it leaves peers with nothing to trade.
 		p.last = rand.IntN(l.pieces)
@@ -387,6 +395,7 @@ func (l *ledger) brought(c *claim, piece int, now time.Duration) (fresh bool, of
 // free again.
 func (l *ledger) ended(c *claim) {
 	l.claims = slices.DeleteFunc(l.claims, func(o *claim) bool { return o == c })
+	l.news++
 	c.by.open--
 	c.by.host.open--
 	if c.received > 0 {

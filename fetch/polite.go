@@ -24,6 +24,9 @@ const (
 	// who can be busy with another one.
 	holdBack = time.Second
 
+	firstPerCopy = 2                // how many ask before the others for a piece, for each who has it
+	longestIdle  = 30 * time.Second // that a source waits for its turn
+
 	goodWorth    = 3           // how many slow ticks a good one makes up for
 	longestHedge = time.Minute // before peers are tried alone again
 )
@@ -31,11 +34,88 @@ const (
 // lendRare gives a peer free pieces that it has: the rarest among our
 // neighbours first, ties at random.
 func (l *ledger) lendRare(p *party, now time.Duration) *claim {
-	pieces := l.candidates(p.have.Difference(l.taken), nil)
+	pieces := l.inTurn(p, p.have.Difference(l.taken), l.early, now)
 	if len(pieces) == 0 {
 		return nil
 	}
 	return l.lendBest(p, pieces, l.copies, now)
+}
+
+// lendHedged gives a mirror any free pieces. If it takes long for one, neighbours
+// in the same need had better not all get the same.
+func (l *ledger) lendHedged(p *party, now time.Duration) *claim {
+	pieces := l.inTurn(p, l.taken.Complement(), l.sought, now)
+	if len(pieces) == 0 {
+		return nil
+	}
+	return l.lendBest(p, pieces, l.outranked, now)
+}
+
+// inTurn is those of some free pieces that p is to be asked for now. What is early
+// waits as long as peers spread it, but only until p has been idle for the time that
+// a piece takes it: then more would be lost by waiting than is won.
+func (l *ledger) inTurn(p *party, free *bitset.BitSet, early func(piece int) bool, now time.Duration) []int {
+	last := p.heard
+	if p.have != nil {
+		last = min(last, l.spread)
+	}
+	idle := p.open == 0 && now-last >= l.pieceTime(p)
+	if p.waits == l.news && !idle {
+		return nil
+	}
+	if pieces := l.candidates(free, early); len(pieces) > 0 {
+		return pieces
+	}
+	pieces := l.candidates(free, nil)
+	if len(pieces) > 0 && !idle {
+		p.waits = l.news
+		return nil
+	}
+	return pieces
+}
+
+// early tells whether others come before us for a piece. If all asked at once for
+// what few have, it would come to all at the same time, and late. So it is for few to
+// ask, by rendezvous hashing; then they have it as well, and it spreads as a tree.
+func (l *ledger) early(piece int) bool {
+	first, mine := firstPerCopy*max(l.copies(piece), 1), l.rank(piece)
+	for q := range l.neighbours() {
+		if !q.have.Test(uint(piece)) && q.rank(piece) > mine {
+			if first--; first == 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// sought tells whether enough neighbours are getting a piece from mirrors, or will
+// rather than we: those to whom it falls, if they use mirrors, as we can see.
+func (l *ledger) sought(piece int) bool {
+	enough, mine := firstPerCopy, l.rank(piece)
+	for q := range l.neighbours() {
+		falls := q.fetching.Any() && !q.have.Test(uint(piece)) && q.rank(piece) > mine
+		if falls || q.fetching.Test(uint(piece)) {
+			if enough--; enough == 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// pieceTime is how long p takes for a whole piece, as far as we know.
+func (l *ledger) pieceTime(p *party) time.Duration {
+	seconds := float64(l.largest) / max(l.pace(p), 1)
+	return time.Duration(min(seconds, longestIdle.Seconds()) * float64(time.Second))
+}
+
+// shows notes what a peer has and is fetching from mirrors now.
+func (l *ledger) shows(p *party, have, fetching *bitset.BitSet, now time.Duration) {
+	if p.have != nil && have.Count() > p.have.Count() {
+		l.spread = now
+	}
+	p.have, p.fetching = have.Clone(), fetching.Clone()
 }
 
 // busy tells whether a peer has work for a while, so that one more lease would
@@ -134,11 +214,13 @@ func (l *ledger) lendBest(p *party, pieces []int, cost func(piece int) int, now 
 }
 
 // candidates is the pieces of a set of free ones, without those to skip, in
-// random order; of very many, those behind a random one.
+// random order; of very many, some behind a random one.
 func (l *ledger) candidates(free *bitset.BitSet, skip func(piece int) bool) []int {
 	var found []int
+	weighed := 0
 	seek := func(from, to uint) {
-		for i, ok := free.NextSet(from); ok && i < to && len(found) < mostWeighed; i, ok = free.NextSet(i + 1) {
+		for i, ok := free.NextSet(from); ok && i < to && (weighed < mostWeighed || len(found) == 0); i, ok = free.NextSet(i + 1) {
+			weighed++
 			if skip == nil || !skip(int(i)) {
 				found = append(found, int(i))
 			}

@@ -55,6 +55,115 @@ func TestRarestFirst(t *testing.T) {
 	b.looks("...A..")
 }
 
+// TestFewAskForWhatFewHave: A has the only piece, and others may come before us.
+func TestFewAskForWhatFewHave(t *testing.T) {
+	const first, last = 9, 1 // ranks; ours is 5
+	lacks, has := ".", "#"
+	type neighbour struct {
+		shows string
+		rank  uint64
+	}
+	for _, tt := range []struct {
+		name       string
+		neighbours []neighbour
+		change     func(b *board)
+		want       bool
+	}{
+		{"one comes first", []neighbour{{lacks, first}, {lacks, last}}, nil, true},
+		{"two come first", []neighbour{{lacks, first}, {lacks, first}}, nil, false},
+		{"one of them has it", []neighbour{{lacks, first}, {has, first}}, nil, true},
+		{"one of them has left", []neighbour{{lacks, first}, {lacks, first}}, func(b *board) { b.parties[1].gone = true }, true},
+		{"three come first, two have it", []neighbour{{lacks, first}, {lacks, first}, {lacks, first}, {has, last}}, nil, true},
+		{"four come first, two have it", []neighbour{{lacks, first}, {lacks, first}, {lacks, first}, {lacks, first}, {has, last}}, nil, false},
+		{"A is still at work", []neighbour{{lacks, first}, {lacks, first}}, func(b *board) {
+			b.parties[0].open, b.parties[0].proven, b.parties[0].heard, b.spread = 1, true, 0, 0
+		}, false},
+		{"A has been idle for long", []neighbour{{lacks, first}, {lacks, first}}, func(b *board) { b.parties[0].heard = 0 }, true},
+		{"nothing spreads", []neighbour{{lacks, first}, {lacks, first}}, func(b *board) { b.spread = 0 }, true},
+	} {
+		b := newBoard(t, 1)
+		b.rank = func(int) uint64 { return 5 }
+		a := b.addPeer("A", ".", has)
+		for _, n := range tt.neighbours {
+			b.addPeer("B", ".", n.shows).rank = func(int) uint64 { return n.rank }
+		}
+		b.now = longestIdle
+		a.heard, b.spread = b.now, b.now
+		if tt.change != nil {
+			tt.change(b)
+		}
+		if got := b.next(a, b.now) != nil; got != tt.want {
+			t.Errorf("%s: asked is %v", tt.name, got)
+		}
+	}
+}
+
+// TestTurnComes with the news that others have it.
+func TestTurnComes(t *testing.T) {
+	b := newBoard(t, 1)
+	b.crowd(".")
+	all := bitset.New(1).Set(0)
+	a, c := b.addPeer("A", ".", "#"), b.addPeer("B", ".", ".")
+	for _, p := range []*party{c, b.addPeer("C", ".", ".")} {
+		p.rank = func(int) uint64 { return 9 }
+	}
+	b.now = longestIdle
+	a.heard, b.spread = b.now, b.now
+	for range 2 {
+		if d := b.next(a, b.now); d != nil {
+			t.Fatalf("A was asked for %v, before its turn", d.rest)
+		}
+	}
+	b.now += tick
+	b.shows(c, all, c.fetching, b.now)
+	b.news++
+	b.ask(a)
+	if b.spread != b.now {
+		t.Error("that it spreads was not seen")
+	}
+	b.now += tick
+	b.shows(b.addPeer("D", ".", "."), bitset.New(1), all, b.now)
+	if b.spread == b.now {
+		t.Error("nobody got anything")
+	}
+}
+
+// TestHedgingMirrorIsSlow for each of many: they had better not all get the same.
+func TestHedgingMirrorIsSlow(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		b, c   string // what B, to whom the first piece falls, and C, to whom it does not, show
+		change func(b *board)
+		want   bool // that the mirror is asked for it
+	}{
+		{"both are getting it", "m..", "m..", nil, false},
+		{"one is getting it, and one will", ".m.", "m..", nil, false},
+		{"one is getting it", "...", "m..", nil, true},
+		{"one is getting it, and one has it", "#m.", "m..", nil, true},
+		{"both are getting others", ".m.", ".m.", nil, true},
+		{"both are getting it, but it comes fast", "m..", "m..", func(b *board) {
+			b.run(time.Second, map[*claim]float64{b.claim(b.parties[0], []int{2}, b.now): 8 * testPiece})
+		}, true},
+		{"both say so for long", "m..", "m..", func(b *board) { b.parties[0].heard = 0 }, true},
+		{"both are getting it, and we prefer speed", "m..", "m..", func(b *board) { b.prefer = PreferSpeed }, true},
+	} {
+		b := newBoard(t, 3)
+		b.crowd("BBB")
+		b.add("M")
+		b.addPeer("B", "BBB", tt.b)
+		b.addPeer("C", "BBB", tt.c)
+		b.now = longestIdle
+		b.parties[0].heard, b.hedging = b.now, true
+		if tt.change != nil {
+			tt.change(b)
+		}
+		b.taken.Set(1).Set(2)
+		if got := b.next(b.parties[0], b.now) != nil; got != tt.want {
+			t.Errorf("%s: asked is %v", tt.name, got)
+		}
+	}
+}
+
 // TestMirrorDoesNotBeginAtTheFront of what a swarm is to have: all would get the same.
 func TestMirrorDoesNotBeginAtTheFront(t *testing.T) {
 	front := 0

@@ -232,6 +232,8 @@ func (s *simulation) hostile(m mixed, from string, most float64) {
 
 // TestLargeCrowd is the largest there is: two hundred at once, a quarter of
 // them of no use. There is little content, behind lines that are as much thinner.
+// It takes 6 to 7 bounds, or 10 when somebody of no use is the one to whom a piece
+// falls; without neighbours' leaving pieces to one another while they hedge, 16.
 func TestLargeCrowd(t *testing.T) {
 	if os.Getenv("SHOAL_SLOW") == "" {
 		t.Skip("SHOAL_SLOW is not set")
@@ -240,6 +242,6 @@ func TestLargeCrowd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := simulate(t, c, 1)
 		s.line.Up, s.line.Down, s.source.Up = s.line.Up/8, s.line.Down/8, s.source.Up/8
-		s.hostile(mixed{honest: 150, slow: 10, silent: 8, vanishing: 8, lying: 8, rejecting: 8, greedy: 8}, "origin", 12)
+		s.hostile(mixed{honest: 150, slow: 10, silent: 8, vanishing: 8, lying: 8, rejecting: 8, greedy: 8}, "origin", 13)
 	})
 }

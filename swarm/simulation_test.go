@@ -62,7 +62,7 @@ func TestFlashCrowd(t *testing.T) {
 		slow          bool
 	}{
 		{10, 8 << 20, 1.6, 1.2, false},
-		{10, 16 << 20, 1.3, 1.15, true}, {30, 16 << 20, 1.45, 1.3, true}, {50, 16 << 20, 1.8, 1.8, true},
+		{10, 16 << 20, 1.25, 1.15, true}, {30, 16 << 20, 1.35, 1.25, true}, {50, 16 << 20, 1.6, 1.6, true},
 	} {
 		if tt.slow && os.Getenv("SHOAL_SLOW") == "" {
 			continue
