@@ -80,13 +80,13 @@ func (r *running) meet() {
 	for _, s := range r.parties {
 		if p, ok := s.Source.(Partial); ok && !s.party.gone && !slices.Contains(peers, p) {
 			s.party.gone = true
+			r.ledger.news++
 			if r.alone(s) {
 				r.Observer.SourceChanged(s.Source, StateLeft, s.reason)
 			}
 		}
 	}
 	r.forget()
-	r.ledger.news++
 	r.Gauges.Peers.Store(int32(len(peers)))
 }
 

@@ -241,10 +241,7 @@ func (r *running) assign() error {
 		if err != nil {
 			return err
 		}
-		if end = min(end, r.ledger.pieces); end != r.ledger.horizon {
-			r.ledger.horizon = end
-			r.ledger.news++
-		}
+		r.ledger.extend(end)
 		r.ledger.mostRun = max(most/4, 1)
 	}
 	for again := !r.paused; again; {

@@ -117,6 +117,14 @@ func newLedger(pieces int, size func(int) int64, fileEnd func(int) int, have *bi
 	return l
 }
 
+// extend moves the horizon.
+func (l *ledger) extend(horizon int) {
+	if horizon = min(horizon, l.pieces); horizon != l.horizon {
+		l.horizon = horizon
+		l.news++
+	}
+}
+
 // join enters a source. Parties with the same host share its connections, of
 // which there is one for each from the start.
 func (l *ledger) join(name string, h *host) *party {

@@ -116,6 +116,7 @@ func (l *ledger) shows(p *party, have, fetching *bitset.BitSet, now time.Duratio
 		l.spread = now
 	}
 	p.have, p.fetching = have.Clone(), fetching.Clone()
+	l.news++
 }
 
 // busy tells whether a peer has work for a while, so that one more lease would

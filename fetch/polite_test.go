@@ -98,33 +98,51 @@ func TestFewAskForWhatFewHave(t *testing.T) {
 	}
 }
 
-// TestTurnComes with the news that others have it.
+// TestTurnComes with news: others have what is early, or something else is free.
 func TestTurnComes(t *testing.T) {
-	b := newBoard(t, 1)
-	b.crowd(".")
-	all := bitset.New(1).Set(0)
-	a, c := b.addPeer("A", ".", "#"), b.addPeer("B", ".", ".")
-	for _, p := range []*party{c, b.addPeer("C", ".", ".")} {
-		p.rank = func(int) uint64 { return 9 }
-	}
-	b.now = longestIdle
-	a.heard, b.spread = b.now, b.now
-	for range 2 {
-		if d := b.next(a, b.now); d != nil {
-			t.Fatalf("A was asked for %v, before its turn", d.rest)
+	one := bitset.New(3).Set(0)
+	for name, happens := range map[string]func(b *board, c *party){
+		"B has it":              func(b *board, c *party) { b.shows(c, one, c.fetching, b.now) },
+		"another piece is free": func(b *board, _ *party) { b.ended(b.claims[0]) },
+		"the horizon moves":     func(b *board, _ *party) { b.extend(3) },
+	} {
+		b := newBoard(t, 3)
+		b.rank = func(piece int) uint64 { return uint64(9 * piece) }
+		a := b.addPeer("A", "...", "###")
+		c := b.addPeer("B", "...", "...")
+		for _, p := range []*party{c, b.addPeer("C", "...", "...")} {
+			p.rank = func(int) uint64 { return 5 }
+		}
+		b.now = longestIdle
+		b.claim(b.add("M"), []int{1}, b.now)
+		b.extend(2)
+		a.heard, b.spread = b.now, b.now
+		for range 2 {
+			if d := b.next(a, b.now); d != nil {
+				t.Fatalf("%s: A was asked for %v, before its turn", name, d.rest)
+			}
+		}
+		happens(b, c)
+		if b.next(a, b.now) == nil {
+			t.Errorf("%s: A is asked for nothing", name)
 		}
 	}
-	b.now += tick
-	b.shows(c, all, c.fetching, b.now)
-	b.news++
-	b.ask(a)
-	if b.spread != b.now {
-		t.Error("that it spreads was not seen")
-	}
-	b.now += tick
-	b.shows(b.addPeer("D", ".", "."), bitset.New(1), all, b.now)
-	if b.spread == b.now {
+}
+
+// TestSpread is seen when a neighbour gets something, not when one comes.
+func TestSpread(t *testing.T) {
+	b := newBoard(t, 1)
+	b.now = time.Second
+	none, one := bitset.New(1), bitset.New(1).Set(0)
+	p := b.join("A", newHost(2))
+	b.shows(p, none, none, b.now)
+	b.shows(p, none, one, b.now)
+	b.shows(b.join("B", newHost(2)), one, none, b.now)
+	if b.spread != 0 {
 		t.Error("nobody got anything")
+	}
+	if b.shows(p, one, none, b.now); b.spread != b.now {
+		t.Error("it was not seen")
 	}
 }
 
