@@ -19,6 +19,7 @@ type stream struct {
 	limit *rate.Limiter // of what is read; nil for none
 	began time.Time
 	await await // the reader's
+	burst int   // bytes that the system may send in one go; 0 = as it likes
 
 	once   sync.Once
 	hungUp chan struct{} // closed by hangUp
@@ -35,6 +36,7 @@ func newStream(nc net.Conn, limit *rate.Limiter) *stream {
 	setUnsent(nc)
 	s := &stream{Conn: nc, limit: limit, began: time.Now(), hungUp: make(chan struct{})}
 	s.await.raw = rawConn(nc)
+	s.burst = burstOf(s.await.raw)
 	return s
 }
 
@@ -78,7 +80,7 @@ func debt(l *rate.Limiter, n int) (wait time.Duration) {
 
 // Await makes the next Reads wait for n bytes or, from a slow peer, for what he
 // sends in a tenth of a second.
-func (s *stream) Await(n int) { s.await.want = n }
+func (s *stream) Await(n int) { s.await.begin(n, s.age()) }
 
 // sleep waits, or until a channel is closed.
 func sleep(d time.Duration, until <-chan struct{}) {
@@ -106,7 +108,7 @@ func (s *stream) hangUp() {
 func (s *stream) Write(p []byte) (int, error) {
 	start := s.age()
 	s.writing.Store(max(int64(start), 1))
-	n, err := s.Conn.Write(p)
+	n, err := s.write(p)
 	s.writing.Store(0)
 	s.blocked.Add(int64(s.age() - start))
 	s.written.Add(int64(n))
