@@ -15,6 +15,7 @@ const (
 	mostServed = 8         // hosts served at once, from DESIGN section 6
 	quantum    = 256 << 10 // bytes a host may be sent before it is the next one's turn
 	stallAfter = 3 * time.Second
+	mostUnread = 2 // of those served at once whose host does not read what else it asked for
 
 	// strangerBytes is what a connection may be sent without taking any of it: the
 	// systems at both ends keep that much.
@@ -28,7 +29,8 @@ const (
 // turns decides who is served: deficit round-robin over bytes, by host. While
 // several hosts want something, each has one connection served at a time, so
 // that opening more of them is of no use; and a connection that takes nothing
-// loses its place to those who do.
+// loses its place to those who do. While it takes nothing, the others of its host
+// have few places.
 //
 // Hosts of the Internet share what the user's other traffic leaves of the line.
 // Their turns are short, so as not to be a queue themselves.
@@ -344,6 +346,9 @@ func (t *turns) hostsServed() (n int) {
 
 // mayBegin tells whether one more connection of h may be served.
 func (t *turns) mayBegin(h *turnHost) bool {
+	if h.stalled > 0 && t.unread() >= mostUnread {
+		return false
+	}
 	if h.serving == 0 {
 		return true
 	}
@@ -353,6 +358,16 @@ func (t *turns) mayBegin(h *turnHost) bool {
 		}
 	}
 	return len(t.serving) < mostServed
+}
+
+// unread counts connections being served to hosts that do not read all they ask for.
+func (t *turns) unread() (n int) {
+	for _, c := range t.serving {
+		if c.host.stalled > 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // serve begins the turn of the first of h, which is out of the ring, and puts h

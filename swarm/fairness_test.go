@@ -104,6 +104,28 @@ func TestTurns(t *testing.T) {
 			t.spends("a1", q)
 			t.spends("a2", q)
 		}, "[a1 b1]"},
+		"who does not read has two places": {func(t *table) {
+			t.asks("a1", "b1", "c1", "a2", "b2", "c2", "d1")
+			t.now = t.now.Add(stallAfter + 1)
+			t.spends("d1", 1)
+			t.watch(t.now)
+			t.asks("e1", "f1")
+		}, "[a2 b2 d1 e1 f1]"},
+		"until he reads": {func(t *table) {
+			t.asks("a1", "b1", "c1", "a2", "b2", "c2", "d1")
+			t.now = t.now.Add(stallAfter + 1)
+			t.spends("d1", 1)
+			t.watch(t.now)
+			t.spends("c1", 1)
+			t.allowance(t.turn["c1"], t.now)
+		}, "[a2 b2 c2 d1]"},
+		"nor does it stay with two, once he is gone": {func(t *table) {
+			t.asks("a1", "b1", "c1", "a2", "b2", "c2")
+			t.now = t.now.Add(stallAfter + 1)
+			t.watch(t.now)
+			t.done(t.turn["b1"], t.now)
+			t.done(t.turn["c1"], t.now)
+		}, "[a2 b2 c2]"},
 		"a host with several keeps no other out": {func(t *table) {
 			t.asks("a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "a9")
 			t.asks("b1", "c1")
