@@ -76,6 +76,8 @@ type DHT struct {
 	cache    string // the file; "" for none
 	saved    saved  // what the file held at the start
 	ended    chan struct{}
+
+	again, seldom time.Duration // between two look-ups, at first and at last
 }
 
 // New joins the DHT, without waiting for any answer. Run must be called: it
@@ -88,7 +90,10 @@ func New(o Options) (*DHT, error) {
 	if o.Verbose == nil {
 		o.Verbose = func(string, ...any) {}
 	}
-	d := &DHT{private: o.Private, verbose: o.Verbose, ended: make(chan struct{})}
+	d := &DHT{private: o.Private, verbose: o.Verbose, ended: make(chan struct{}), again: 5 * time.Second, seldom: 5 * time.Minute}
+	if d.private {
+		d.again, d.seldom = time.Second, 30*time.Second
+	}
 	if d.cache = o.cacheFile(); d.cache != "" {
 		d.saved = load(d.cache)
 	}
@@ -121,7 +126,7 @@ func (d *DHT) Run(ctx context.Context) {
 	for _, f := range d.families {
 		wg.Go(func() { f.run(ctx) })
 	}
-	for wait := firstSave; pause(ctx, nil, wait); wait = saveEvery {
+	for wait := firstSave; pause(ctx, nil, nil, wait); wait = saveEvery {
 		d.save()
 	}
 	wg.Wait()
@@ -167,7 +172,9 @@ func (d *DHT) Peers(ctx context.Context, infohash [20]byte, few func() bool) ite
 }
 
 // search looks infohash up in one family, again and again, until ctx or Run
-// ends.
+// ends; the second time at once when the routing table of a private DHT has
+// filled: the first one asks the node that is known alone, and who he knows of
+// may be gone.
 func (d *DHT) search(ctx context.Context, f *family, infohash [20]byte, few func() bool, found chan<- netip.AddrPort) {
 	send := func(addr netip.AddrPort) bool {
 		select {
@@ -178,20 +185,17 @@ func (d *DHT) search(ctx context.Context, f *family, infohash [20]byte, few func
 		}
 		return false
 	}
-	wait, longest := 5*time.Second, 5*time.Minute
-	if d.private {
-		wait, longest = time.Second, 30*time.Second
-	}
-	for f.ready(ctx, d.ended) {
+	filled := f.filled
+	for wait := d.again; f.ready(ctx, d.ended); wait = min(2*wait, d.seldom) {
 		if few == nil || few() {
 			if _, answers := f.lookUp(ctx, infohash, send); answers == 0 {
 				f.lost()
 			}
 		}
-		if !pause(ctx, d.ended, jitter(wait)) {
+		if !pause(ctx, d.ended, filled, jitter(wait)) {
 			return
 		}
-		wait = min(2*wait, longest)
+		filled = nil
 	}
 }
 
@@ -221,7 +225,7 @@ func (d *DHT) announce(ctx context.Context, f *family, infohash [20]byte, port u
 		} else {
 			retry = 5 * time.Second
 		}
-		if !pause(ctx, d.ended, jitter(wait)) {
+		if !pause(ctx, d.ended, nil, jitter(wait)) {
 			return
 		}
 	}
@@ -254,12 +258,15 @@ func (d *DHT) Nodes() (n int) {
 	return n
 }
 
-// pause waits that long, and tells whether neither ctx nor ended came first.
-func pause(ctx context.Context, ended <-chan struct{}, d time.Duration) bool {
+// pause waits that long, or until enough is closed, and tells whether neither ctx
+// nor ended came first.
+func pause(ctx context.Context, ended, enough <-chan struct{}, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
+		return true
+	case <-enough:
 		return true
 	case <-ctx.Done():
 	case <-ended:

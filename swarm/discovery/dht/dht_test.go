@@ -117,6 +117,29 @@ func TestFirstPeerOnWarmNetwork(t *testing.T) {
 	}
 }
 
+// TestSecondLookUp has a newcomer look up again as soon as it knows more than the
+// first node, and then not before long.
+func TestSecondLookUp(t *testing.T) {
+	t.Parallel()
+	nodes := network(t, 4)
+	late := start(t, Options{Private: true, Bootstrap: []string{addrOf(nodes[0], 0).String()}})
+	late.again, late.seldom = time.Hour, time.Hour
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	looks := 0
+	for range late.Peers(ctx, hash('x'), func() bool {
+		if looks++; looks == 2 {
+			cancel()
+		}
+		return true
+	}) {
+		t.Error("found a peer where there is none")
+	}
+	if looks != 2 {
+		t.Errorf("looked up %d times", looks)
+	}
+}
+
 // TestFirstNodeLeaves checks that a private DHT is no star: peers are found
 // without the node at which everybody began.
 func TestFirstNodeLeaves(t *testing.T) {

@@ -44,6 +44,7 @@ type family struct {
 	other   *family // the other address family, or nil
 
 	first   chan struct{}       // closed when the first node has answered
+	filled  chan struct{}       // in a private DHT, closed when those near us have been asked once; else nil
 	greet   func()              // closes first, once
 	offers  chan netip.AddrPort // nodes to ping
 	silence chan struct{}       // holds one element when a look-up met only silence
@@ -73,6 +74,9 @@ func newFamily(socket net.PacketConn, o Options, s saved) (*family, error) {
 	}
 	if local.IP.To4() != nil {
 		f.network = "ip4"
+	}
+	if o.Private {
+		f.filled = make(chan struct{})
 	}
 	f.greet = sync.OnceFunc(func() { close(f.first) })
 	for _, addr := range s.Nodes {

@@ -41,7 +41,7 @@ func (f *family) keepInTouch(ctx context.Context) {
 			case <-ctx.Done():
 			}
 		}
-		if !pause(ctx, nil, wait) {
+		if !pause(ctx, nil, nil, wait) {
 			return
 		}
 		wait = min(2*wait, longest)
@@ -155,11 +155,14 @@ func (f *family) settle(ctx context.Context) bool {
 		return false
 	}
 	f.bootstrap(ctx)
+	if f.private {
+		close(f.filled)
+	}
 	if !f.stay {
 		return false
 	}
 	for i := 0; ; i++ {
-		if !pause(ctx, nil, rounds[min(i, len(rounds)-1)]) {
+		if !pause(ctx, nil, nil, rounds[min(i, len(rounds)-1)]) {
 			return false
 		}
 		// The library's maintainer leaks a goroutine each time it begins
