@@ -10,8 +10,8 @@ import (
 
 // burstSegments is how many segments may leave in one go: as many as TCP may
 // begin with (RFC 6928). Left alone, Linux hands the line up to 64 KiB at a time,
-// behind which all else waits, and which shapers with a smaller bucket take apart
-// packet by packet: that cost more than half of the work of sending.
+// behind which all else waits, and which a shaper with a smaller bucket takes
+// apart, so that from there on each packet is handled by itself.
 const burstSegments = 10
 
 // burstOf is how many bytes such a burst has on a connection, 0 if not known.

@@ -2,6 +2,7 @@ package swarm
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -118,5 +119,54 @@ func TestBurstsOverTCP(t *testing.T) {
 	_ = theirs.Close()
 	if _, err := newStream(ours, nil).Write(sent); !errors.Is(err, unix.EPIPE) && !errors.Is(err, unix.ECONNRESET) {
 		t.Errorf("writing to one who is gone: %v", err)
+	}
+}
+
+// TestBurstsStayApart looks at what leaves: the system must not join bursts again.
+func TestBurstsStayApart(t *testing.T) {
+	const ipv4 = 0x0008 // ETH_P_IP, in the network's order
+	tap, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, ipv4)
+	if errors.Is(err, unix.EPERM) {
+		t.Skip("may not look at packets")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(tap)
+	if err := unix.SetsockoptInt(tap, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 64<<20); err != nil {
+		t.Skip("may not look at packets:", err)
+	}
+	ours, theirs := shortPair(t)
+	port := ours.LocalAddr().(*net.TCPAddr).AddrPort().Port()
+	s := newStream(ours, nil)
+	sent := make([]byte, 4<<20)
+	read := make(chan error, 1)
+	go func() {
+		_, err := io.ReadFull(theirs, make([]byte, len(sent)))
+		read <- err
+	}()
+	if _, err := s.Write(sent); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-read; err != nil {
+		t.Fatal(err)
+	}
+	longest := 0
+	for head := make([]byte, 128); ; {
+		n, _, err := unix.Recvfrom(tap, head, unix.MSG_DONTWAIT|unix.MSG_TRUNC)
+		if errors.Is(err, unix.EAGAIN) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		ip := head[:min(n, len(head))]
+		tcp := ip[4*(ip[0]&15):]
+		if ip[9] == unix.IPPROTO_TCP && binary.BigEndian.Uint16(tcp) == port {
+			longest = max(longest, n-len(ip)+len(tcp)-4*int(tcp[12]>>4))
+		}
+	}
+	if longest == 0 || longest > s.burst {
+		t.Errorf("up to %d bytes left in one go, want %d at most", longest, s.burst)
 	}
 }

@@ -44,6 +44,16 @@ func (t *table) asks(names ...string) {
 
 func (t *table) spends(name string, n int) { t.spent(t.turn[name], n, t.now) }
 
+// stall lets so much time pass that all lose their places but those who take
+// something.
+func (t *table) stall(but ...string) {
+	t.now = t.now.Add(stallAfter + 1)
+	for _, name := range but {
+		t.spends(name, 1)
+	}
+	t.watch(t.now)
+}
+
 // served names those whose turn it is.
 func (t *table) served() string {
 	var names []string
@@ -98,31 +108,24 @@ func TestTurns(t *testing.T) {
 		}, "[a2 b1]"},
 		"and comes back behind the others": {func(t *table) {
 			t.asks("a1", "b1", "a2")
-			t.now = t.now.Add(stallAfter + 1)
-			t.spends("b1", 1)
-			t.watch(t.now)
+			t.stall("b1")
 			t.spends("a1", q)
 			t.spends("a2", q)
 		}, "[a1 b1]"},
 		"who does not read has two places": {func(t *table) {
 			t.asks("a1", "b1", "c1", "a2", "b2", "c2", "d1")
-			t.now = t.now.Add(stallAfter + 1)
-			t.spends("d1", 1)
-			t.watch(t.now)
+			t.stall("d1")
 			t.asks("e1", "f1")
 		}, "[a2 b2 d1 e1 f1]"},
 		"until he reads": {func(t *table) {
 			t.asks("a1", "b1", "c1", "a2", "b2", "c2", "d1")
-			t.now = t.now.Add(stallAfter + 1)
-			t.spends("d1", 1)
-			t.watch(t.now)
+			t.stall("d1")
 			t.spends("c1", 1)
 			t.allowance(t.turn["c1"], t.now)
 		}, "[a2 b2 c2 d1]"},
 		"nor does it stay with two, once he is gone": {func(t *table) {
 			t.asks("a1", "b1", "c1", "a2", "b2", "c2")
-			t.now = t.now.Add(stallAfter + 1)
-			t.watch(t.now)
+			t.stall()
 			t.done(t.turn["b1"], t.now)
 			t.done(t.turn["c1"], t.now)
 		}, "[a2 b2 c2]"},

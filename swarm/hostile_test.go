@@ -211,7 +211,7 @@ func TestHostileCrowd(t *testing.T) {
 // hostile is one such crowd, in which nothing may take longer than most bounds
 // nor more copies.
 func (s *simulation) hostile(m mixed, from string, most float64) {
-	if out := s.mix(m, from); out.slowest() > most || out.copies > most {
+	if !s.mix(m, from).within(most) {
 		s.Errorf("want at most %.2f x and as many copies", most)
 	}
 }
@@ -253,7 +253,7 @@ func TestLargeCrowd(t *testing.T) {
 			s.line.Up, s.line.Down, s.source.Up = s.line.Up/8, s.line.Down/8, s.source.Up/8
 			out = s.mix(mixed{honest: 150, slow: 10, silent: 8, vanishing: 8, lying: 8, rejecting: 8, greedy: 8}, "origin")
 		})
-		if out.slowest() <= most && out.copies <= most {
+		if out.within(most) {
 			return
 		}
 	}

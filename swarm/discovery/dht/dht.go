@@ -172,9 +172,9 @@ func (d *DHT) Peers(ctx context.Context, infohash [20]byte, few func() bool) ite
 }
 
 // search looks infohash up in one family, again and again, until ctx or Run
-// ends; the second time at once when the routing table of a private DHT has
-// filled: the first one asks the node that is known alone, and who he knows of
-// may be gone.
+// ends. In a private DHT the first look-up may have but one node to ask, and
+// whoever that one names may be gone, so there is another when the routing table
+// has filled.
 func (d *DHT) search(ctx context.Context, f *family, infohash [20]byte, few func() bool, found chan<- netip.AddrPort) {
 	send := func(addr netip.AddrPort) bool {
 		select {
@@ -186,7 +186,7 @@ func (d *DHT) search(ctx context.Context, f *family, infohash [20]byte, few func
 		return false
 	}
 	filled := f.filled
-	for wait := d.again; f.ready(ctx, d.ended); wait = min(2*wait, d.seldom) {
+	for wait := d.again; f.ready(ctx, d.ended); {
 		if few == nil || few() {
 			if _, answers := f.lookUp(ctx, infohash, send); answers == 0 {
 				f.lost()
@@ -194,6 +194,9 @@ func (d *DHT) search(ctx context.Context, f *family, infohash [20]byte, few func
 		}
 		if !pause(ctx, d.ended, filled, jitter(wait)) {
 			return
+		}
+		if filled == nil {
+			wait = min(2*wait, d.seldom)
 		}
 		filled = nil
 	}
