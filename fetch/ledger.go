@@ -42,6 +42,9 @@ type ledger struct {
 	parties []*party
 	claims  []*claim
 
+	mirrored, received int64 // bytes from mirrors, and from all sources
+	mirrors, all       meter // of those
+
 	manners
 	rank   func(piece int) uint64 // our own in the crowd; nil without one
 	news   int                    // counts what may change for whom pieces are
@@ -102,6 +105,7 @@ func newLedger(pieces int, size func(int) int64, fileEnd func(int) int, have *bi
 		done:  bitset.New(uint(pieces)),
 		taken: bitset.New(uint(pieces)),
 		left:  pieces, horizon: pieces, mostRun: pieces, mostOpen: math.MaxInt, news: 1,
+		mirrors: meter{weight: 1}, all: meter{weight: 1}, // nothing came before
 	}
 	if have != nil {
 		l.done.InPlaceUnion(have)
@@ -365,8 +369,13 @@ func (l *ledger) sample(c *claim, now time.Duration, received int64, latency tim
 		c.by.heard = now
 		c.by.silent = now
 	}
-	c.by.shared += float64(received-c.received) / float64(c.by.open)
-	c.by.host.received += received - c.received
+	n := received - c.received
+	l.received += n
+	if c.by.have == nil {
+		l.mirrored += n
+	}
+	c.by.shared += float64(n) / float64(c.by.open)
+	c.by.host.received += n
 	c.received = received
 	c.meter.sample(now, float64(received))
 	c.by.each.sample(now, c.by.shared)

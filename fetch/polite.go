@@ -22,7 +22,8 @@ const (
 
 	// holdBack is how long a piece is left to the neighbour to whom it falls,
 	// who can be busy with another one.
-	holdBack = time.Second
+	holdBack    = time.Second
+	othersShare = 4 // then it is given so much less, which others may ask for at any moment
 
 	firstPerCopy = 2                // how many ask before the others for a piece, for each who has it
 	longestIdle  = 30 * time.Second // that a source waits for its turn
@@ -38,7 +39,7 @@ func (l *ledger) lendRare(p *party, now time.Duration) *claim {
 	if len(pieces) == 0 {
 		return nil
 	}
-	return l.lendBest(p, pieces, l.copies, now)
+	return l.lendBest(p, pieces, l.budget(p), l.copies, now)
 }
 
 // lendHedged gives a mirror any free pieces. If it takes long for one, neighbours
@@ -48,7 +49,7 @@ func (l *ledger) lendHedged(p *party, now time.Duration) *claim {
 	if len(pieces) == 0 {
 		return nil
 	}
-	return l.lendBest(p, pieces, l.outranked, now)
+	return l.lendBest(p, pieces, l.budget(p), l.precedence, now)
 }
 
 // inTurn is those of some free pieces that p is to be asked for now. What is early
@@ -144,21 +145,22 @@ func (l *ledger) lendUnwanted(p *party, now time.Duration) *claim {
 		covered.InPlaceUnion(q.fetching)
 	}
 	unwanted := covered.Complement()
-	pieces := l.candidates(unwanted, l.fallsToOther)
-	if len(pieces) == 0 {
-		if p.heldBack == 0 {
-			p.heldBack = now
-		}
-		if now-p.heldBack < holdBack {
-			return nil
-		}
-		pieces = l.candidates(unwanted, nil)
+	if pieces := l.candidates(unwanted, l.fallsToOther); len(pieces) > 0 {
+		p.heldBack = 0
+		return l.lendBest(p, pieces, l.budget(p), l.precedence, now)
 	}
+	if p.heldBack == 0 {
+		p.heldBack = now
+	}
+	if now-p.heldBack < holdBack {
+		return nil
+	}
+	pieces := l.candidates(unwanted, nil)
 	if len(pieces) == 0 {
 		return nil
 	}
 	p.heldBack = 0
-	return l.lendBest(p, pieces, l.outranked, now)
+	return l.lendBest(p, pieces, l.budget(p)/othersShare, l.precedence, now)
 }
 
 // mute tells whether a peer keeps us waiting or has failed. What only such peers
@@ -191,15 +193,15 @@ func (l *ledger) accompanied() bool {
 	return false
 }
 
-// lendBest gives p the pieces of lowest cost within its budget, but one at least.
-func (l *ledger) lendBest(p *party, pieces []int, cost func(piece int) int, now time.Duration) *claim {
+// lendBest gives p the pieces of lowest cost within a budget, but one at least.
+func (l *ledger) lendBest(p *party, pieces []int, budget int64, cost func(piece int) int, now time.Duration) *claim {
 	type weighed struct{ piece, cost int }
 	all := make([]weighed, len(pieces))
 	for k, i := range pieces {
 		all[k] = weighed{i, cost(i)}
 	}
 	slices.SortStableFunc(all, func(a, b weighed) int { return cmp.Compare(a.cost, b.cost) })
-	most := max(l.budget(p), l.size(all[0].piece))
+	most := max(budget, l.size(all[0].piece))
 	pieces, p.given = nil, 0
 	for _, w := range all {
 		if p.given+l.size(w.piece) > most {
@@ -244,15 +246,23 @@ func (l *ledger) copies(piece int) (n int) {
 	return n
 }
 
-// outranked is how many neighbours a piece falls to rather than to us.
-func (l *ledger) outranked(piece int) (n int) {
+// precedence orders pieces to ask mirrors for: first those that fall to us, the highest
+// rank first; then the others by how many neighbours they fall to rather than to us, and
+// of those the lowest rank first, which the one to whom it falls would ask for last.
+func (l *ledger) precedence(piece int) int {
+	const steps, bits = 1 << 10, 64 - 10 // of a rank that matter
 	mine := l.rank(piece)
+	first, outranked := uint64(0), 0
 	for q := range l.neighbours() {
-		if q.rank(piece) > mine {
-			n++
+		if r := q.rank(piece); r > mine {
+			first = max(first, r)
+			outranked++
 		}
 	}
-	return n
+	if outranked == 0 {
+		return int(^mine >> bits)
+	}
+	return outranked*steps + int(first>>bits)
 }
 
 // neighbours are the live peers.
@@ -328,15 +338,11 @@ func (l *ledger) spared() bool {
 	return !l.hedging && l.crowded(fewPeers)
 }
 
-// weigh tells manners what mirrors and what all sources give now.
+// weigh tells manners what mirrors and what all sources give now. That is measured
+// over all their claims: one that has just begun can run at many times the rate of the
+// line, for what waited in buffers on the way.
 func (l *ledger) weigh(now time.Duration) {
-	var mirrors, all float64
-	for _, c := range l.claims {
-		r := c.meter.rate()
-		all += r
-		if c.by.have == nil {
-			mirrors += r
-		}
-	}
-	l.manners.weigh(now, mirrors, all)
+	l.mirrors.sample(now, float64(l.mirrored))
+	l.all.sample(now, float64(l.received))
+	l.manners.weigh(now, l.mirrors.rate(), l.all.rate())
 }

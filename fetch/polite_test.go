@@ -1,6 +1,8 @@
 package fetch
 
 import (
+	"cmp"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -282,6 +284,38 @@ func TestMirrorLeavesWhatFallsToOthers(t *testing.T) {
 	b.looks("..#A")
 }
 
+// TestTwoRarelyAskForTheSame: who asks for what falls to B begins where B ends, with a
+// part of what could be asked for.
+func TestTwoRarelyAskForTheSame(t *testing.T) {
+	b := newBoard(t, 10)
+	rank := func(tenths ...uint64) func(piece int) uint64 {
+		return func(piece int) uint64 { return tenths[piece] * (math.MaxUint64 / 10) }
+	}
+	b.rank = rank(3, 4, 3, 3, 3, 3, 3, 3, 3, 3)
+	m, q := b.add("M"), b.addPeer("B", "", "")
+	q.rank = rank(1, 1, 9, 8, 7, 6, 8, 5, 8, 7)
+	b.addPeer("C", "", "").rank = rank(2, 2, 2, 9, 2, 2, 2, 2, 2, 2)
+
+	c := b.claim(m, []int{0, 1}, b.now)
+	pieces := Run(0, 10)
+	slices.SortStableFunc(pieces, func(i, j int) int { return cmp.Compare(b.precedence(i), b.precedence(j)) })
+	if want := []int{1, 0, 7, 5, 4, 9, 6, 8, 2, 3}; !slices.Equal(pieces, want) {
+		t.Errorf("pieces are asked for in the order %v, want %v", pieces, want)
+	}
+
+	b.run(500*time.Millisecond, map[*claim]float64{c: 4 * testPiece}) // nothing is left of ours
+	b.ended(b.claim(m, []int{2}, b.now))
+	q.fetching.Set(2)
+	if c := b.next(m, b.now); c != nil {
+		t.Fatalf("B's were asked for too soon: %s", b)
+	}
+	b.now += holdBack
+	b.moved = b.now
+	m.each, m.given = meter{sum: 8 * testPiece, weight: 1, last: b.now}, 8*testPiece
+	b.ask(m)
+	b.looks("##...A.A..")
+}
+
 // TestMirrorBringsWhatOnlyTheMuteHave: once neighbours have kept us waiting for
 // some time, what they say they have is no reason to spare the mirror, until they
 // speak.
@@ -376,6 +410,23 @@ func TestManners(t *testing.T) {
 		if m.hedging != tt.want {
 			t.Errorf("%s: hedging is %v", tt.name, m.hedging)
 		}
+	}
+}
+
+// TestBurstIsNoReproach: what a claim begins with, out of buffers on the way, is no
+// rate that politeness has to keep up with.
+func TestBurstIsNoReproach(t *testing.T) {
+	b := newBoard(t, 20)
+	b.crowd(strings.Repeat(".", 20))
+	m := b.add("M")
+	c := b.claim(m, Run(0, 20), b.now)
+	b.sample(c, time.Millisecond, testPiece/2, 0)
+	for range int(2 * slowFor / tick) {
+		b.run(tick, map[*claim]float64{c: testPiece})
+		b.weigh(b.now)
+	}
+	if b.hedging {
+		t.Errorf("the mirror is taken to have given %.1f pieces a second", b.best/testPiece)
 	}
 }
 
