@@ -54,11 +54,12 @@ func (l *ledger) lendHedged(p *party, now time.Duration) *claim {
 
 // inTurn is those of some free pieces that p is to be asked for now. What is early
 // waits as long as peers spread it, but only until p has been idle for the time that
-// a piece takes it: then more would be lost by waiting than is won.
+// a piece takes it: then more would be lost by waiting than is won. A mirror that was
+// spared was not waiting.
 func (l *ledger) inTurn(p *party, free *bitset.BitSet, early func(piece int) bool, now time.Duration) []int {
-	last := p.heard
+	last := max(p.heard, l.since)
 	if p.have != nil {
-		last = min(last, l.spread)
+		last = min(p.heard, l.spread)
 	}
 	idle := p.open == 0 && now-last >= l.pieceTime(p)
 	if p.waits == l.news && !idle {
@@ -296,6 +297,7 @@ type manners struct {
 	slow    time.Duration // how long our rate has been a reproach to politeness
 	moved   time.Duration // when a piece last came
 	hedging bool
+	since   time.Duration // when hedging last began
 	until   time.Duration // hedging does not end before
 	longer  time.Duration // how long it will last at least the next time
 }
@@ -315,7 +317,8 @@ func (m *manners) weigh(now time.Duration, mirrors, all float64) {
 	}
 	needed := m.slow >= slowFor || now-m.moved >= stuck
 	if needed && !m.hedging {
-		m.until, m.longer = now+m.longer, min(max(2*m.longer, slowFor), longestHedge)
+		m.since, m.until = now, now+m.longer
+		m.longer = min(max(2*m.longer, slowFor), longestHedge)
 	}
 	m.hedging = m.prefer == PreferSpeed || needed || now < m.until
 }

@@ -165,6 +165,7 @@ func TestHedgingMirrorIsSlow(t *testing.T) {
 			b.run(time.Second, map[*claim]float64{b.claim(b.parties[0], []int{2}, b.now): 8 * testPiece})
 		}, true},
 		{"both say so for long", "m..", "m..", func(b *board) { b.parties[0].heard = 0 }, true},
+		{"we have not hedged for long", "m..", "m..", func(b *board) { b.parties[0].heard, b.since = 0, b.now }, false},
 		{"both are getting it, and we prefer speed", "m..", "m..", func(b *board) { b.prefer = PreferSpeed }, true},
 	} {
 		b := newBoard(t, 3)
@@ -410,6 +411,22 @@ func TestManners(t *testing.T) {
 		if m.hedging != tt.want {
 			t.Errorf("%s: hedging is %v", tt.name, m.hedging)
 		}
+	}
+}
+
+// TestHedgingSince is when it last began.
+func TestHedgingSince(t *testing.T) {
+	m := manners{best: 10}
+	for now := tick; now <= time.Minute; now += tick {
+		m.moved = now
+		was := m.hedging
+		m.weigh(now, 0, []float64{4, 8}[now/(20*time.Second)%2])
+		if m.hedging && !was && m.since != now || m.hedging && was && m.since == now {
+			t.Fatalf("at %v hedging began at %v", now, m.since)
+		}
+	}
+	if m.since < 40*time.Second {
+		t.Errorf("hedging last began at %v", m.since)
 	}
 }
 
