@@ -340,9 +340,6 @@ func (o outcome) slowest() float64 {
 	return slices.Max(o.times).Seconds() / o.bound.Seconds()
 }
 
-// within tells whether nobody took more than most bounds, nor all more copies.
-func (o outcome) within(most float64) bool { return o.slowest() <= most && o.copies <= most }
-
 func (o outcome) String() string {
 	t := slices.Sorted(slices.Values(o.times))
 	return fmt.Sprintf("T %.2fs: first %.2f median %.2f slowest %.2f, copies %.2f", o.bound.Seconds(),
