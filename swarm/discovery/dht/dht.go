@@ -92,7 +92,7 @@ func New(o Options) (*DHT, error) {
 	}
 	d := &DHT{private: o.Private, verbose: o.Verbose, ended: make(chan struct{}), again: 5 * time.Second, seldom: 5 * time.Minute}
 	if d.private {
-		d.again, d.seldom = time.Second, 30*time.Second
+		d.again, d.seldom = 300*time.Millisecond, 30*time.Second
 	}
 	if d.cache = o.cacheFile(); d.cache != "" {
 		d.saved = load(d.cache)
