@@ -60,6 +60,7 @@ type party struct {
 	gone    bool // dropped for the session
 
 	have, fetching *bitset.BitSet         // of a peer; nil of a mirror, which has everything
+	fetched        time.Duration          // when it was last seen getting pieces from mirrors; 0 for never
 	rank           func(piece int) uint64 // of a peer
 
 	open    int           // claims it holds
@@ -147,7 +148,7 @@ func (l *ledger) next(p *party, now time.Duration) *claim {
 		return nil
 	case p.open > 0 && !p.trusted(), p.open > 0 && len(l.claims) >= l.mostOpen:
 		return nil
-	case p.host.open > 0 && p.have == nil && l.spared() && l.accompanied():
+	case p.host.open > 0 && p.have == nil && l.spared() && len(l.rivals(now)) > 0:
 		return nil
 	case p.have == nil && l.givesWay(p, now):
 		return nil

@@ -20,6 +20,10 @@ const (
 	spareBytes  = 256 << 10              // and what he may send in one turn, lest we use less than ours
 	mostWeighed = 1024                   // pieces weighed against one another for one lease
 
+	// lately is how long a neighbour counts as one who uses mirrors after we saw it do
+	// so: what it is getting next is known some time after what it has got.
+	lately = 3 * time.Second
+
 	// holdBack is how long a piece is left to the neighbour to whom it falls,
 	// who can be busy with another one.
 	holdBack    = time.Second
@@ -45,7 +49,9 @@ func (l *ledger) lendRare(p *party, now time.Duration) *claim {
 // lendHedged gives a mirror any free pieces. If it takes long for one, neighbours
 // in the same need had better not all get the same.
 func (l *ledger) lendHedged(p *party, now time.Duration) *claim {
-	pieces := l.inTurn(p, l.taken.Complement(), l.sought, now)
+	rivals := l.rivals(now)
+	sought := func(piece int) bool { return l.sought(piece, rivals) }
+	pieces := l.inTurn(p, l.taken.Complement(), sought, now)
 	if len(pieces) == 0 {
 		return nil
 	}
@@ -91,12 +97,12 @@ func (l *ledger) early(piece int) bool {
 	return false
 }
 
-// sought tells whether enough neighbours are getting a piece from mirrors, or will
-// rather than we: those to whom it falls, if they use mirrors, as we can see.
-func (l *ledger) sought(piece int) bool {
+// sought tells whether enough rivals are getting a piece from mirrors, or will rather
+// than we: those to whom it falls.
+func (l *ledger) sought(piece int, rivals []*party) bool {
 	enough, mine := firstPerCopy, l.rank(piece)
-	for q := range l.neighbours() {
-		falls := q.fetching.Any() && !q.have.Test(uint(piece)) && q.rank(piece) > mine
+	for _, q := range rivals {
+		falls := !q.have.Test(uint(piece)) && q.rank(piece) > mine
 		if falls || q.fetching.Test(uint(piece)) {
 			if enough--; enough == 0 {
 				return true
@@ -116,6 +122,9 @@ func (l *ledger) pieceTime(p *party) time.Duration {
 func (l *ledger) shows(p *party, have, fetching *bitset.BitSet, now time.Duration) {
 	if p.have != nil && have.Count() > p.have.Count() {
 		l.spread = now
+	}
+	if p.have != nil && (p.fetching.Any() || fetching.Any()) {
+		p.fetched = now
 	}
 	p.have, p.fetching = have.Clone(), fetching.Clone()
 	l.news++
@@ -146,7 +155,12 @@ func (l *ledger) lendUnwanted(p *party, now time.Duration) *claim {
 		covered.InPlaceUnion(q.fetching)
 	}
 	unwanted := covered.Complement()
-	if pieces := l.candidates(unwanted, l.fallsToOther); len(pieces) > 0 {
+	rivals := l.rivals(now)
+	fallsToOther := func(piece int) bool {
+		mine := l.rank(piece)
+		return slices.ContainsFunc(rivals, func(q *party) bool { return q.rank(piece) > mine })
+	}
+	if pieces := l.candidates(unwanted, fallsToOther); len(pieces) > 0 {
 		p.heldBack = 0
 		return l.lendBest(p, pieces, l.budget(p), l.precedence, now)
 	}
@@ -170,28 +184,16 @@ func (p *party) mute(now time.Duration) bool {
 	return p.silent > 0 && now-p.silent >= slowFor && (p.open > 0 || p.tries > 0)
 }
 
-// fallsToOther tells whether a piece falls to a neighbour who uses mirrors, as we
-// can see.
-func (l *ledger) fallsToOther(piece int) bool {
-	mine := l.rank(piece)
+// rivals are the neighbours that use mirrors, as we can see. The more connections we
+// open beside theirs, the longer each piece takes, and the later there is something to
+// trade.
+func (l *ledger) rivals(now time.Duration) (rivals []*party) {
 	for q := range l.neighbours() {
-		if q.fetching.Any() && q.rank(piece) > mine {
-			return true
+		if q.fetching.Any() || q.fetched > 0 && now-q.fetched < lately {
+			rivals = append(rivals, q)
 		}
 	}
-	return false
-}
-
-// accompanied tells whether neighbours are getting pieces from mirrors too. The
-// more connections we open beside theirs, the longer each piece takes, and the
-// later there is something to trade.
-func (l *ledger) accompanied() bool {
-	for q := range l.neighbours() {
-		if q.fetching.Any() {
-			return true
-		}
-	}
-	return false
+	return rivals
 }
 
 // lendBest gives p the pieces of lowest cost within a budget, but one at least.

@@ -285,6 +285,31 @@ func TestMirrorLeavesWhatFallsToOthers(t *testing.T) {
 	b.looks("..#A")
 }
 
+// TestNeighbourBetweenRequests to a mirror is one who uses mirrors: we see what it is
+// getting next some time after what it has got.
+func TestNeighbourBetweenRequests(t *testing.T) {
+	const since = time.Second
+	none, one := bitset.New(1), bitset.New(1).Set(0)
+	for name, tt := range map[string]struct {
+		first       *bitset.BitSet // what B is getting from mirrors; then
+		have, then  *bitset.BitSet // what it has, and is getting
+		soon, later bool           // whether it counts, until lately is over, and from then on
+	}{
+		"getting it":                 {one, none, one, true, true},
+		"has got it":                 {one, one, none, true, false},
+		"has got others' from peers": {none, one, none, false, false},
+	} {
+		b := newBoard(t, 1)
+		p := b.join("B", newHost(2))
+		b.shows(p, none, tt.first, since)
+		b.shows(p, tt.have, tt.then, since)
+		soon, later := len(b.rivals(since+lately-1)) > 0, len(b.rivals(since+lately)) > 0
+		if soon != tt.soon || later != tt.later {
+			t.Errorf("%s: it counts is %v, and later %v", name, soon, later)
+		}
+	}
+}
+
 // TestTwoRarelyAskForTheSame: who asks for what falls to B begins where B ends, with a
 // part of what could be asked for.
 func TestTwoRarelyAskForTheSame(t *testing.T) {
