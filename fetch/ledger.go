@@ -254,14 +254,19 @@ func (l *ledger) budget(p *party) int64 {
 			all += q.each.rate() * float64(max(q.open, 1))
 		}
 	}
-	rest := float64(l.free)
-	for _, c := range l.claims {
-		rest += float64(l.rest(c))
-	}
 	if all > 0 {
-		worth = min(worth, pace*rest/all)
+		worth = min(worth, pace*l.toCome()/all)
 	}
 	return int64(min(worth, leaseBytes))
+}
+
+// toCome is how many bytes are still to come.
+func (l *ledger) toCome() float64 {
+	rest := l.free
+	for _, c := range l.claims {
+		rest += l.rest(c)
+	}
+	return float64(rest)
 }
 
 // whole gives a source that ignores Range the rest of the first unfinished

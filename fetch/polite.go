@@ -11,9 +11,10 @@ import (
 )
 
 const (
-	fewPeers    = 2               // from so many live peers on, mirrors are spared
-	slowFor     = 3 * time.Second // how long politeness may halve our rate
-	stuckFor    = 5 * time.Second // and how long it may stop it
+	fewPeers    = 2                      // from so many live peers on, mirrors are spared
+	slowFor     = 3 * time.Second        // how long politeness may halve our rate
+	leastSlow   = 300 * time.Millisecond // at the end, when mirrors would bring the rest in less
+	stuckFor    = 5 * time.Second        // and how long it may stop it
 	patientFor  = 30 * time.Second
 	crowdLease  = time.Second            // what a lease is worth in a crowd, where what is rare changes fast
 	spareTurn   = 250 * time.Millisecond // of work that a peer in a crowd is given ahead of need
@@ -24,10 +25,12 @@ const (
 	// so: what it is getting next is known some time after what it has got.
 	lately = 3 * time.Second
 
-	// holdBack is how long a piece is left to the neighbour to whom it falls,
-	// who can be busy with another one.
+	// holdBack is how long a piece is left to the neighbour to whom it falls, who can
+	// be busy with another one, unless we get less than mirrors would give us. Then so
+	// many times fewer bytes than otherwise are asked for at once, as he may ask for the
+	// same at any moment.
 	holdBack    = time.Second
-	othersShare = 4 // then it is given so much less, which others may ask for at any moment
+	othersShare = 4
 
 	firstPerCopy = 2                // how many ask before the others for a piece, for each who has it
 	longestIdle  = 30 * time.Second // that a source waits for its turn
@@ -167,7 +170,7 @@ func (l *ledger) lendUnwanted(p *party, now time.Duration) *claim {
 	if p.heldBack == 0 {
 		p.heldBack = now
 	}
-	if now-p.heldBack < holdBack {
+	if now-p.heldBack < holdBack && l.all.rate() >= l.best {
 		return nil
 	}
 	pieces := l.candidates(unwanted, nil)
@@ -304,12 +307,15 @@ type manners struct {
 	longer  time.Duration // how long it will last at least the next time
 }
 
-// weigh looks at the rates once a tick. Hedging soon brings the rate back that it
-// began for want of, so it lasts longer each time, until peers give as much.
-func (m *manners) weigh(now time.Duration, mirrors, all float64) {
+// weigh looks at the rates, and the bytes still to come, once a tick: when mirrors would
+// soon bring all of them, politeness may not take much longer. Hedging soon brings the
+// rate back that it began for want of, so it lasts longer each time, until peers give as
+// much.
+func (m *manners) weigh(now time.Duration, mirrors, all, rest float64) {
 	m.best = max(m.best, mirrors)
 	m.reproach(now-m.weighed, all < m.best/2)
 	m.weighed = now
+	most := max(min(rest/max(m.best, 1), slowFor.Seconds()), leastSlow.Seconds())
 	stuck := stuckFor
 	if m.prefer == PreferPeers {
 		m.slow, stuck = 0, patientFor
@@ -317,7 +323,7 @@ func (m *manners) weigh(now time.Duration, mirrors, all float64) {
 	if all-mirrors >= m.best/2 {
 		m.longer = 0 // peers are worth it
 	}
-	needed := m.slow >= slowFor || now-m.moved >= stuck
+	needed := m.slow.Seconds() >= most || now-m.moved >= stuck
 	if needed && !m.hedging {
 		m.since, m.until = now, now+m.longer
 		m.longer = min(max(2*m.longer, slowFor), longestHedge)
@@ -349,5 +355,5 @@ func (l *ledger) spared() bool {
 func (l *ledger) weigh(now time.Duration) {
 	l.mirrors.sample(now, float64(l.mirrored))
 	l.all.sample(now, float64(l.received))
-	l.manners.weigh(now, l.mirrors.rate(), l.all.rate())
+	l.manners.weigh(now, l.mirrors.rate(), l.all.rate(), l.toCome())
 }

@@ -263,6 +263,24 @@ func TestMirrorBringsWhatNobodyHas(t *testing.T) {
 	}
 }
 
+// TestMirrorWaitsAtNoCost: what falls to others is left to them only as long as all
+// bring as much as mirrors did.
+func TestMirrorWaitsAtNoCost(t *testing.T) {
+	for _, best := range []float64{testPiece / 2, 2 * testPiece} {
+		b := newBoard(t, 2)
+		b.crowd(".B")
+		m := b.add("M")
+		b.addPeer("B", ".B", "..").fetched = 1
+		b.addPeer("C", ".B", "..")
+		b.run(time.Second, map[*claim]float64{b.ask(m): testPiece})
+		b.weigh(b.now)
+		b.best = best
+		if asked, slow := b.next(m, b.now) != nil, best > b.all.rate(); asked != slow {
+			t.Errorf("all give %.0f and mirrors gave %.0f: asked is %v", b.all.rate(), best, asked)
+		}
+	}
+}
+
 // TestMirrorLeavesWhatFallsToOthers as long as they use mirrors, and not for
 // ever.
 func TestMirrorLeavesWhatFallsToOthers(t *testing.T) {
@@ -397,6 +415,8 @@ func TestOneConnectionBesideNeighbours(t *testing.T) {
 	b.ask(m)
 }
 
+const plenty = 1000 // bytes to come
+
 func TestManners(t *testing.T) {
 	type span struct {
 		d            time.Duration
@@ -430,11 +450,38 @@ func TestManners(t *testing.T) {
 				if s.moving {
 					m.moved = now
 				}
-				m.weigh(now, s.mirrors, s.all)
+				m.weigh(now, s.mirrors, s.all, plenty)
 			}
 		}
 		if m.hedging != tt.want {
 			t.Errorf("%s: hedging is %v", tt.name, m.hedging)
+		}
+	}
+}
+
+// TestShortEndIsNotDrawnOut: what the mirror brought in half a second, 5 of the 10 bytes
+// that it gave in one, it is asked for half a second after neighbours got slow.
+func TestShortEndIsNotDrawnOut(t *testing.T) {
+	for _, tt := range []struct {
+		all, rest float64
+		want      time.Duration // 0 for never
+	}{
+		{4, plenty, slowFor},
+		{4, 5, 500 * time.Millisecond},
+		{4, 1, leastSlow},
+		{4, 0, leastSlow},
+		{6, 1, 0},
+	} {
+		m := manners{best: 10}
+		var took time.Duration
+		for now := tick; now <= 2*slowFor && took == 0; now += tick {
+			m.moved = now
+			if m.weigh(now, 0, tt.all, tt.rest); m.hedging {
+				took = now
+			}
+		}
+		if took != tt.want {
+			t.Errorf("at %.0f bytes a second, with %.0f to come, hedging begins after %v, want %v", tt.all, tt.rest, took, tt.want)
 		}
 	}
 }
@@ -445,7 +492,7 @@ func TestHedgingSince(t *testing.T) {
 	for now := tick; now <= time.Minute; now += tick {
 		m.moved = now
 		was := m.hedging
-		m.weigh(now, 0, []float64{4, 8}[now/(20*time.Second)%2])
+		m.weigh(now, 0, []float64{4, 8}[now/(20*time.Second)%2], plenty)
 		if m.hedging && !was && m.since != now || m.hedging && was && m.since == now {
 			t.Fatalf("at %v hedging began at %v", now, m.since)
 		}
