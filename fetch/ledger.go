@@ -148,7 +148,7 @@ func (l *ledger) next(p *party, now time.Duration) *claim {
 		return nil
 	case p.open > 0 && !p.trusted(), p.open > 0 && len(l.claims) >= l.mostOpen:
 		return nil
-	case p.host.open > 0 && p.have == nil && l.spared() && len(l.rivals(now)) > 0:
+	case p.host.open > 0 && p.have == nil && l.spared() && l.accompanied(now):
 		return nil
 	case p.have == nil && l.givesWay(p, now):
 		return nil

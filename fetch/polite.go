@@ -52,7 +52,7 @@ func (l *ledger) lendRare(p *party, now time.Duration) *claim {
 // lendHedged gives a mirror any free pieces. If it takes long for one, neighbours
 // in the same need had better not all get the same.
 func (l *ledger) lendHedged(p *party, now time.Duration) *claim {
-	rivals := l.rivals(now)
+	rivals := slices.Collect(l.rivals(now))
 	sought := func(piece int) bool { return l.sought(piece, rivals) }
 	pieces := l.inTurn(p, l.taken.Complement(), sought, now)
 	if len(pieces) == 0 {
@@ -158,7 +158,7 @@ func (l *ledger) lendUnwanted(p *party, now time.Duration) *claim {
 		covered.InPlaceUnion(q.fetching)
 	}
 	unwanted := covered.Complement()
-	rivals := l.rivals(now)
+	rivals := slices.Collect(l.rivals(now))
 	fallsToOther := func(piece int) bool {
 		mine := l.rank(piece)
 		return slices.ContainsFunc(rivals, func(q *party) bool { return q.rank(piece) > mine })
@@ -187,16 +187,25 @@ func (p *party) mute(now time.Duration) bool {
 	return p.silent > 0 && now-p.silent >= slowFor && (p.open > 0 || p.tries > 0)
 }
 
-// rivals are the neighbours that use mirrors, as we can see. The more connections we
-// open beside theirs, the longer each piece takes, and the later there is something to
-// trade.
-func (l *ledger) rivals(now time.Duration) (rivals []*party) {
-	for q := range l.neighbours() {
-		if q.fetching.Any() || q.fetched > 0 && now-q.fetched < lately {
-			rivals = append(rivals, q)
+// rivals are the neighbours that use mirrors, as we can see.
+func (l *ledger) rivals(now time.Duration) iter.Seq[*party] {
+	return func(yield func(*party) bool) {
+		for q := range l.neighbours() {
+			uses := q.fetching.Any() || q.fetched > 0 && now-q.fetched < lately
+			if uses && !yield(q) {
+				return
+			}
 		}
 	}
-	return rivals
+}
+
+// accompanied tells whether there are rivals. The more connections we open beside
+// theirs, the longer each piece takes, and the later there is something to trade.
+func (l *ledger) accompanied(now time.Duration) bool {
+	for range l.rivals(now) {
+		return true
+	}
+	return false
 }
 
 // lendBest gives p the pieces of lowest cost within a budget, but one at least.

@@ -321,7 +321,7 @@ func TestNeighbourBetweenRequests(t *testing.T) {
 		p := b.join("B", newHost(2))
 		b.shows(p, none, tt.first, since)
 		b.shows(p, tt.have, tt.then, since)
-		soon, later := len(b.rivals(since+lately-1)) > 0, len(b.rivals(since+lately)) > 0
+		soon, later := b.accompanied(since+lately-1), b.accompanied(since+lately)
 		if soon != tt.soon || later != tt.later {
 			t.Errorf("%s: it counts is %v, and later %v", name, soon, later)
 		}
@@ -459,8 +459,8 @@ func TestManners(t *testing.T) {
 	}
 }
 
-// TestShortEndIsNotDrawnOut: what the mirror brought in half a second, 5 of the 10 bytes
-// that it gave in one, it is asked for half a second after neighbours got slow.
+// TestShortEndIsNotDrawnOut: the mirror gave 10 bytes a second. When 5 are to come, it
+// is asked for them after half a second in which the others were slow.
 func TestShortEndIsNotDrawnOut(t *testing.T) {
 	for _, tt := range []struct {
 		all, rest float64
@@ -482,6 +482,36 @@ func TestShortEndIsNotDrawnOut(t *testing.T) {
 		}
 		if took != tt.want {
 			t.Errorf("at %.0f bytes a second, with %.0f to come, hedging begins after %v, want %v", tt.all, tt.rest, took, tt.want)
+		}
+	}
+}
+
+// TestRateAndRestAreWeighed as the ledger counts them: what peers bring says nothing of
+// mirrors, and the last piece is not waited for as long as the first of many.
+func TestRateAndRestAreWeighed(t *testing.T) {
+	for _, tt := range []struct {
+		pieces int
+		want   bool
+	}{{12, true}, {100, false}} {
+		b := newBoard(t, tt.pieces)
+		all := strings.Repeat("#", tt.pieces)
+		b.crowd(all)
+		m, p := b.add("M"), b.addPeer("A", all, all)
+		brings := map[*claim]float64{b.claim(m, []int{0}, b.now): testPiece / 2, b.claim(p, Run(1, 11), b.now): 5 * testPiece}
+		for range int(2 * time.Second / tick) {
+			b.run(tick, brings)
+			b.weigh(b.now)
+		}
+		if best := b.best / testPiece; best < 0.3 || best > 0.5 {
+			t.Errorf("the mirror is taken to have given %.1f pieces a second", best)
+		}
+		b.best = 4 * testPiece // when it was asked for more
+		for range int(2 * time.Second / tick) {
+			b.run(tick, nil)
+			b.weigh(b.now)
+		}
+		if b.hedging != tt.want {
+			t.Errorf("with %d pieces to come hedging is %v", b.left, b.hedging)
 		}
 	}
 }
