@@ -15,7 +15,7 @@ const (
 	leaseGrowth = 8                      // how much larger it may be than the one before
 	unknownPace = 64 << 10               // bytes a second of a source, as long as none is known
 	raceWorth   = time.Second            // what a peer may take before its work is done again elsewhere
-	trust       = 500 * time.Millisecond // how long a new lease is taken to run as its source did before
+	trust       = 500 * time.Millisecond // how long, at least, a new lease is taken to run as its source did before
 	silentTurn  = 3 * time.Second        // how long a peer may bring nothing at least, who serves many in turns
 	noticeable  = 100 * time.Millisecond // a gain worth cutting another source's request short for
 )
@@ -43,7 +43,7 @@ type ledger struct {
 	claims  []*claim
 
 	mirrored, received int64 // bytes from mirrors, and from all sources
-	mirrors, all       meter // of those
+	mirrors, peers     meter // of the bytes from mirrors, and of those from peers
 
 	manners
 	rank   func(piece int) uint64 // our own in the crowd; nil without one
@@ -66,9 +66,12 @@ type party struct {
 	open    int           // claims it holds
 	last    int           // where its last claim ended: asking on from there keeps its requests long
 	given   int64         // bytes of its last lease
+	runs    int           // runs of pieces in its last claim
+	asked   int64         // bytes of that
 	heard   time.Duration // when bytes last came
 	longest time.Duration // silence that ended with bytes: a busy peer serves in turns
 	latency time.Duration // from asking to the first byte, lately
+	least   time.Duration // and the least that was
 	shared  float64       // bytes received, each divided by the claims open at the time
 	each    meter         // of shared: the rate of one of its connections, while it has any
 
@@ -106,7 +109,7 @@ func newLedger(pieces int, size func(int) int64, fileEnd func(int) int, have *bi
 		done:  bitset.New(uint(pieces)),
 		taken: bitset.New(uint(pieces)),
 		left:  pieces, horizon: pieces, mostRun: pieces, mostOpen: math.MaxInt, news: 1,
-		mirrors: meter{weight: 1}, all: meter{weight: 1}, // nothing came before
+		mirrors: meter{weight: 1}, peers: meter{weight: 1}, // nothing came before
 	}
 	if have != nil {
 		l.done.InPlaceUnion(have)
@@ -148,7 +151,7 @@ func (l *ledger) next(p *party, now time.Duration) *claim {
 		return nil
 	case p.open > 0 && !p.trusted(), p.open > 0 && len(l.claims) >= l.mostOpen:
 		return nil
-	case p.host.open > 0 && p.have == nil && l.spared() && l.accompanied(now):
+	case p.host.open > 0 && p.have == nil && l.spared() && l.accompanied(now) && !l.idles(p):
 		return nil
 	case p.have == nil && l.givesWay(p, now):
 		return nil
@@ -305,13 +308,14 @@ func (l *ledger) ahead(c *claim) (bytes int64) {
 }
 
 // speed is what a claim runs at, or of a peer what all its claims do. A new one
-// is trusted to run as its source does; later on silence counts as slowness.
+// is trusted to run as its source does, for twice the time that the source takes
+// to answer; later on silence counts as slowness.
 func (l *ledger) speed(c *claim, now time.Duration) float64 {
 	speed := c.meter.rate()
 	if c.by.have != nil {
 		speed = c.by.each.rate() * float64(c.by.open)
 	}
-	if now-c.began < trust {
+	if now-c.began < max(trust, 2*c.by.latency) {
 		speed = max(speed, l.pace(c.by))
 	}
 	return speed
@@ -346,10 +350,15 @@ func (l *ledger) claim(p *party, pieces []int, now time.Duration) *claim {
 	p.open++
 	p.host.open++
 	p.last = pieces[len(pieces)-1] + 1
-	for _, i := range pieces {
+	p.runs = 0
+	for k, i := range pieces {
+		if k == 0 || i != pieces[k-1]+1 {
+			p.runs++
+		}
 		c.bytes += l.size(i)
 		l.take(i)
 	}
+	p.asked = c.bytes
 	l.claims = append(l.claims, c)
 	if p.silent == 0 {
 		p.silent = now
@@ -369,6 +378,9 @@ func (l *ledger) take(piece int) {
 func (l *ledger) sample(c *claim, now time.Duration, received int64, latency time.Duration) {
 	if c.received == 0 && received > 0 {
 		c.by.latency = latency
+		if c.by.least == 0 || latency < c.by.least {
+			c.by.least = latency
+		}
 	}
 	if received > c.received {
 		c.by.longest = max(c.by.longest, c.silence(now))

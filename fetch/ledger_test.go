@@ -454,3 +454,23 @@ func TestMeterIsHonestFromTheStartAndFalls(t *testing.T) {
 		t.Errorf("after five silent seconds the rate is %.0f", r)
 	}
 }
+
+// TestLateAnswerIsNoSlowness: a mirror that takes a second to answer is not robbed
+// of what it was just asked for.
+func TestLateAnswerIsNoSlowness(t *testing.T) {
+	for _, latency := range []time.Duration{0, time.Second} {
+		b := newBoard(t, 8)
+		m := b.add("M")
+		m.host.limit = 2
+		c := b.claim(m, Run(0, 4), b.now)
+		b.run(tick, nil)
+		b.sample(c, b.now, 1, latency)
+		m.proven = true
+		b.run(2*time.Second+tick, map[*claim]float64{c: 2 * testPiece})
+		c = b.claim(m, Run(4, 8), b.now)
+		b.run(trust+tick, nil)
+		if robbed := b.next(m, b.now) != nil; robbed != (latency == 0) {
+			t.Errorf("it answers after %v, and the board is %s", latency, b)
+		}
+	}
+}

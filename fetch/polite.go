@@ -26,11 +26,15 @@ const (
 	lately = 3 * time.Second
 
 	// holdBack is how long a piece is left to the neighbour to whom it falls, who can
-	// be busy with another one, unless we get less than mirrors would give us. Then so
-	// many times fewer bytes than otherwise are asked for at once, as he may ask for the
-	// same at any moment.
+	// be busy with another one, unless we get less than mirrors would give us. Then no
+	// more is asked for at once than all that falls to those who use mirrors, divided
+	// by so many times their number, as they may ask for the same at any moment.
 	holdBack    = time.Second
-	othersShare = 4
+	othersShare = 2
+
+	// idleWorth is the part of its time for which no connection to a mirror may receive
+	// anything, before there is another one.
+	idleWorth = 1.0 / 4.0
 
 	firstPerCopy = 2                // how many ask before the others for a piece, for each who has it
 	longestIdle  = 30 * time.Second // that a source waits for its turn
@@ -170,7 +174,7 @@ func (l *ledger) lendUnwanted(p *party, now time.Duration) *claim {
 	if p.heldBack == 0 {
 		p.heldBack = now
 	}
-	if now-p.heldBack < holdBack && l.all.rate() >= l.best {
+	if now-p.heldBack < holdBack && l.mirrors.rate()+l.peers.rate() >= l.best {
 		return nil
 	}
 	pieces := l.candidates(unwanted, nil)
@@ -178,7 +182,12 @@ func (l *ledger) lendUnwanted(p *party, now time.Duration) *claim {
 		return nil
 	}
 	p.heldBack = 0
-	return l.lendBest(p, pieces, l.budget(p)/othersShare, l.precedence, now)
+	var theirs int64
+	for _, i := range pieces {
+		theirs += l.size(i)
+	}
+	budget := min(l.budget(p), theirs/int64(othersShare*len(rivals)))
+	return l.lendBest(p, pieces, budget, l.precedence, now)
 }
 
 // mute tells whether a peer keeps us waiting or has failed. What only such peers
@@ -206,6 +215,19 @@ func (l *ledger) accompanied(now time.Duration) bool {
 		return true
 	}
 	return false
+}
+
+// idles tells whether the connections of p's host often wait for the first byte of a
+// run all at once, so that one more costs nobody anything: the pieces that fall to us
+// lie apart, and a far mirror answers late. What it takes when it has much to do is
+// no such wait. Where peers bring most, it does not matter.
+func (l *ledger) idles(p *party) bool {
+	if !p.trusted() || p.asked == 0 || l.mirrors.rate() < l.peers.rate() {
+		return false
+	}
+	run := float64(p.asked) / float64(p.runs)
+	waits := p.least.Seconds() * p.each.rate() / run // part of its time
+	return float64(p.host.open)*(1-waits) <= 1-idleWorth
 }
 
 // lendBest gives p the pieces of lowest cost within a budget, but one at least.
@@ -317,24 +339,32 @@ type manners struct {
 }
 
 // weigh looks at the rates, and the bytes still to come, once a tick: when mirrors would
-// soon bring all of them, politeness may not take much longer. Hedging soon brings the
-// rate back that it began for want of, so it lasts longer each time, until peers give as
-// much.
-func (m *manners) weigh(now time.Duration, mirrors, all, rest float64) {
+// soon bring all of them, politeness may not take much longer, and does not come back.
+// What mirrors gave says nothing while they are not asked. Hedging soon brings the
+// rate back that it began for want of, so it lasts longer each time, until peers give
+// as much.
+func (m *manners) weigh(now time.Duration, mirrors, peers float64, asked bool, rest float64) {
 	m.best = max(m.best, mirrors)
+	all := peers
+	if asked {
+		all += mirrors
+	}
 	m.reproach(now-m.weighed, all < m.best/2)
 	m.weighed = now
-	most := max(min(rest/max(m.best, 1), slowFor.Seconds()), leastSlow.Seconds())
+	soon := max(time.Duration(min(rest/max(m.best, 1), slowFor.Seconds())*float64(time.Second)), leastSlow)
 	stuck := stuckFor
 	if m.prefer == PreferPeers {
 		m.slow, stuck = 0, patientFor
 	}
-	if all-mirrors >= m.best/2 {
+	if peers >= m.best/2 {
 		m.longer = 0 // peers are worth it
 	}
-	needed := m.slow.Seconds() >= most || now-m.moved >= stuck
+	needed := m.slow >= soon || now-m.moved >= stuck
 	if needed && !m.hedging {
 		m.since, m.until = now, now+m.longer
+		if soon < slowFor {
+			m.until = max(m.until, now+soon)
+		}
 		m.longer = min(max(2*m.longer, slowFor), longestHedge)
 	}
 	m.hedging = m.prefer == PreferSpeed || needed || now < m.until
@@ -358,11 +388,12 @@ func (l *ledger) spared() bool {
 	return !l.hedging && l.crowded(fewPeers)
 }
 
-// weigh tells manners what mirrors and what all sources give now. That is measured
-// over all their claims: one that has just begun can run at many times the rate of the
-// line, for what waited in buffers on the way.
+// weigh tells manners what mirrors and peers give now. That is measured over all
+// their claims: one that has just begun can run at many times the rate of the line,
+// for what waited in buffers on the way.
 func (l *ledger) weigh(now time.Duration) {
 	l.mirrors.sample(now, float64(l.mirrored))
-	l.all.sample(now, float64(l.received))
-	l.manners.weigh(now, l.mirrors.rate(), l.all.rate(), l.toCome())
+	l.peers.sample(now, float64(l.received-l.mirrored))
+	asked := slices.ContainsFunc(l.claims, func(c *claim) bool { return c.by.have == nil })
+	l.manners.weigh(now, l.mirrors.rate(), l.peers.rate(), asked, l.toCome())
 }

@@ -275,8 +275,9 @@ func TestMirrorWaitsAtNoCost(t *testing.T) {
 		b.run(time.Second, map[*claim]float64{b.ask(m): testPiece})
 		b.weigh(b.now)
 		b.best = best
-		if asked, slow := b.next(m, b.now) != nil, best > b.all.rate(); asked != slow {
-			t.Errorf("all give %.0f and mirrors gave %.0f: asked is %v", b.all.rate(), best, asked)
+		all := b.mirrors.rate() + b.peers.rate()
+		if asked, slow := b.next(m, b.now) != nil, best > all; asked != slow {
+			t.Errorf("all give %.0f and mirrors gave %.0f: asked is %v", all, best, asked)
 		}
 	}
 }
@@ -337,13 +338,13 @@ func TestTwoRarelyAskForTheSame(t *testing.T) {
 	}
 	b.rank = rank(3, 4, 3, 3, 3, 3, 3, 3, 3, 3)
 	m, q := b.add("M"), b.addPeer("B", "", "")
-	q.rank = rank(1, 1, 9, 8, 7, 6, 8, 5, 8, 7)
+	q.rank = rank(1, 1, 9, 8, 7, 6, 8, 5, 8, 8)
 	b.addPeer("C", "", "").rank = rank(2, 2, 2, 9, 2, 2, 2, 2, 2, 2)
 
 	c := b.claim(m, []int{0, 1}, b.now)
 	pieces := Run(0, 10)
 	slices.SortStableFunc(pieces, func(i, j int) int { return cmp.Compare(b.precedence(i), b.precedence(j)) })
-	if want := []int{1, 0, 7, 5, 4, 9, 6, 8, 2, 3}; !slices.Equal(pieces, want) {
+	if want := []int{1, 0, 7, 5, 4, 6, 8, 9, 2, 3}; !slices.Equal(pieces, want) {
 		t.Errorf("pieces are asked for in the order %v, want %v", pieces, want)
 	}
 
@@ -357,7 +358,7 @@ func TestTwoRarelyAskForTheSame(t *testing.T) {
 	b.moved = b.now
 	m.each, m.given = meter{sum: 8 * testPiece, weight: 1, last: b.now}, 8*testPiece
 	b.ask(m)
-	b.looks("##...A.A..")
+	b.looks("##..AA.A..") // B has seven
 }
 
 // TestMirrorBringsWhatOnlyTheMuteHave: once neighbours have kept us waiting for
@@ -415,6 +416,60 @@ func TestOneConnectionBesideNeighbours(t *testing.T) {
 	b.ask(m)
 }
 
+// TestFarMirrorIsNotLeftIdle: where its connections mostly wait for the first byte of
+// runs that lie apart, there are more of them; not where runs are long, the wait is
+// that of a mirror with much to do, or peers bring most.
+func TestFarMirrorIsNotLeftIdle(t *testing.T) {
+	const far = 300 * time.Millisecond
+	apart, together := []int{0, 2, 4, 6}, Run(0, 4)
+	for _, tt := range []struct {
+		name    string
+		first   []int           // pieces of the claim under way
+		answers []time.Duration // what the mirror took for those before
+		rate    float64         // of one connection, in pieces a second
+		peers   float64         // theirs, likewise
+		want    int             // connections in all
+	}{
+		{"near", apart, []time.Duration{far / 10}, 2, 0, 1},
+		{"far", apart, []time.Duration{far}, 2, 0, 2},
+		{"farther", apart, []time.Duration{far}, 2.4, 0, 3},
+		{"as far as can be", apart, []time.Duration{far}, 3.3, 0, 4},
+		{"slow anyway", apart, []time.Duration{far}, 0.5, 0, 1},
+		{"long runs", together, []time.Duration{far}, 3, 0, 1},
+		{"busy now", apart, []time.Duration{far / 10, far}, 3, 0, 1},
+		{"peers bring more", apart, []time.Duration{far}, 3, 4, 1},
+	} {
+		b := newBoard(t, 64)
+		owners := strings.Repeat(".", 64)
+		b.crowd(owners)
+		m := b.add("M")
+		m.host.limit = 4
+		b.addPeer("B", owners, owners)
+		b.addPeer("C", owners, owners).fetching.Set(63)
+		for _, latency := range tt.answers {
+			c := b.claim(m, []int{60}, b.now)
+			b.now += tick
+			b.sample(c, b.now, 1, latency)
+			b.brought(c, 60, b.now)
+			b.ended(c)
+		}
+		b.claim(m, tt.first, b.now)
+		for {
+			m.each = meter{sum: tt.rate * testPiece, weight: 1, last: b.now}
+			b.mirrors = meter{sum: tt.rate * testPiece * float64(m.open), weight: 1, last: b.now}
+			b.ledger.peers = meter{sum: tt.peers * testPiece, weight: 1, last: b.now}
+			c := b.next(m, b.now)
+			if c == nil {
+				break
+			}
+			m.runs, m.asked = 1, testPiece // it lies apart too
+		}
+		if m.open != tt.want {
+			t.Errorf("%s: %d connections, want %d; board %s", tt.name, m.open, tt.want, b)
+		}
+	}
+}
+
 const plenty = 1000 // bytes to come
 
 func TestManners(t *testing.T) {
@@ -450,7 +505,7 @@ func TestManners(t *testing.T) {
 				if s.moving {
 					m.moved = now
 				}
-				m.weigh(now, s.mirrors, s.all, plenty)
+				m.weigh(now, s.mirrors, s.all-s.mirrors, s.mirrors > 0, plenty)
 			}
 		}
 		if m.hedging != tt.want {
@@ -476,7 +531,7 @@ func TestShortEndIsNotDrawnOut(t *testing.T) {
 		var took time.Duration
 		for now := tick; now <= 2*slowFor && took == 0; now += tick {
 			m.moved = now
-			if m.weigh(now, 0, tt.all, tt.rest); m.hedging {
+			if m.weigh(now, 0, tt.all, false, tt.rest); m.hedging {
 				took = now
 			}
 		}
@@ -516,13 +571,60 @@ func TestRateAndRestAreWeighed(t *testing.T) {
 	}
 }
 
+// TestIdleMirrorsRateIsNone: once mirrors are not asked any more, only what peers
+// bring counts, from then on.
+func TestIdleMirrorsRateIsNone(t *testing.T) {
+	b := newBoard(t, 100)
+	all := strings.Repeat("#", 100)
+	b.crowd(all)
+	m := b.add("M")
+	c := b.claim(m, Run(0, 16), b.now)
+	for range int(4 * time.Second / tick) {
+		b.run(tick, map[*claim]float64{c: 4 * testPiece})
+		b.weigh(b.now)
+	}
+	began := b.now
+	for !b.hedging && b.now < time.Minute {
+		b.run(tick, nil)
+		b.moved = b.now
+		b.weigh(b.now)
+	}
+	if took := b.now - began; took > slowFor {
+		t.Errorf("hedging began after %v", took)
+	}
+}
+
+// TestEndIsHedgedOnce: when mirrors would soon have brought the rest, hedging goes on
+// although the rate has come back.
+func TestEndIsHedgedOnce(t *testing.T) {
+	for _, tt := range []struct {
+		rest float64
+		want time.Duration // how long hedging lasts, but for a tick
+	}{{10, time.Second}, {20, 2 * time.Second}, {plenty, 0}} {
+		m := manners{best: 10}
+		now := tick
+		for ; !m.hedging; now += tick {
+			m.moved = now
+			m.weigh(now, 0, 4, false, tt.rest)
+		}
+		for m.hedging {
+			m.moved = now
+			m.weigh(now, 10, 4, true, tt.rest)
+			now += tick
+		}
+		if lasted := now - tick - m.since; lasted < tt.want || lasted > tt.want+2*tick {
+			t.Errorf("with %.0f bytes to come hedging lasts %v, want %v", tt.rest, lasted, tt.want)
+		}
+	}
+}
+
 // TestHedgingSince is when it last began.
 func TestHedgingSince(t *testing.T) {
 	m := manners{best: 10}
 	for now := tick; now <= time.Minute; now += tick {
 		m.moved = now
 		was := m.hedging
-		m.weigh(now, 0, []float64{4, 8}[now/(20*time.Second)%2], plenty)
+		m.weigh(now, 0, []float64{4, 8}[now/(20*time.Second)%2], false, plenty)
 		if m.hedging && !was && m.since != now || m.hedging && was && m.since == now {
 			t.Fatalf("at %v hedging began at %v", now, m.since)
 		}

@@ -81,8 +81,8 @@ func simulate(t *testing.T, c *published, seed uint64) *simulation {
 	return s
 }
 
-// origin is a mirror: a host that sends pieces to whoever asks, one lease a
-// connection, as one range of a file would come by HTTP.
+// origin is a mirror: a host that sends pieces to whoever asks, as ranges
+// of a file would come by HTTP.
 type origin struct {
 	*swarmtest.Host
 	at      netip.AddrPort
@@ -112,22 +112,20 @@ func (s *simulation) mirror(line swarmtest.Line) *origin {
 	return o
 }
 
-// serve answers one request: a count, and so many pieces.
+// serve answers requests for runs of pieces, one after another.
 func (o *origin) serve(c net.Conn) {
 	defer c.Close()
-	var n uint32
-	if binary.Read(c, binary.BigEndian, &n) != nil {
-		return
-	}
-	pieces := make([]uint32, n)
-	if binary.Read(c, binary.BigEndian, pieces) != nil {
-		return
-	}
-	for _, i := range pieces {
-		piece := make([]byte, o.content.Span(int(i)).Size)
-		o.content.read(int(i), 0, piece)
-		if _, err := c.Write(piece); err != nil {
+	for {
+		var run [2]uint32 // the first piece, and the end
+		if binary.Read(c, binary.BigEndian, &run) != nil {
 			return
+		}
+		for i := run[0]; i < run[1]; i++ {
+			piece := make([]byte, o.content.Span(int(i)).Size)
+			o.content.read(int(i), 0, piece)
+			if _, err := c.Write(piece); err != nil {
+				return
+			}
 		}
 	}
 }
@@ -136,6 +134,9 @@ func (o *origin) serve(c net.Conn) {
 type mirrored struct {
 	*origin
 	from *swarmtest.Host
+
+	mu   sync.Mutex
+	idle []net.Conn // kept for the next leases
 }
 
 func (m *mirrored) Name() string     { return "http://" + m.at.String() + "/f" }
@@ -143,30 +144,51 @@ func (m *mirrored) Kind() fetch.Kind { return fetch.KindMirror }
 
 func (m *mirrored) Pieces(ctx context.Context, l fetch.Lease) iter.Seq2[fetch.Raw, error] {
 	return func(yield func(fetch.Raw, error) bool) {
-		dialling, cancel := context.WithTimeout(ctx, 3*time.Second)
-		defer cancel()
-		c, err := m.from.Dial(dialling, m.at)
+		c, err := m.connect(ctx)
 		if err != nil {
 			yield(fetch.Raw{}, passing(ctx, err))
 			return
 		}
-		defer c.Close()
-		defer context.AfterFunc(ctx, func() { c.Close() })()
-		request := []uint32{uint32(len(l.Pieces))}
-		for _, i := range l.Pieces {
-			request = append(request, uint32(i))
-		}
-		if err := binary.Write(c, binary.BigEndian, request); err != nil {
-			yield(fetch.Raw{}, passing(ctx, err))
-			return
-		}
-		for _, i := range l.Pieces {
-			raw, err := m.piece(ctx, c, l, i)
-			if !yield(raw, passing(ctx, err)) || err != nil {
-				return
+		keep := context.AfterFunc(ctx, func() { c.Close() })
+		for rest := l.Pieces; len(rest) > 0; {
+			n := 1
+			for n < len(rest) && rest[n] == rest[0]+n {
+				n++
 			}
+			err := binary.Write(c, binary.BigEndian, [2]uint32{uint32(rest[0]), uint32(rest[0] + n)})
+			for _, i := range rest[:n] {
+				var raw fetch.Raw
+				if err == nil {
+					raw, err = m.piece(ctx, c, l, i)
+				}
+				if !yield(raw, passing(ctx, err)) || err != nil {
+					c.Close()
+					return
+				}
+			}
+			rest = rest[n:]
+		}
+		if keep() {
+			m.mu.Lock()
+			m.idle = append(m.idle, c)
+			m.mu.Unlock()
 		}
 	}
+}
+
+// connect returns a connection that is idle, or a new one.
+func (m *mirrored) connect(ctx context.Context) (net.Conn, error) {
+	m.mu.Lock()
+	if n := len(m.idle); n > 0 {
+		defer m.mu.Unlock()
+		c := m.idle[n-1]
+		m.idle = m.idle[:n-1]
+		return c, nil
+	}
+	m.mu.Unlock()
+	dialling, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	return m.from.Dial(dialling, m.at)
 }
 
 func (m *mirrored) piece(ctx context.Context, c net.Conn, l fetch.Lease, i int) (fetch.Raw, error) {
@@ -271,7 +293,7 @@ func (n *node) fetch(ctx context.Context, from *origin) {
 		Crowd: crowd{n.Swarm}, Prefer: n.prefer, Linger: time.Minute, Connections: 4, Retries: 5,
 	}
 	if from != nil {
-		job.Sources = []fetch.Source{&mirrored{from, n.Host}}
+		job.Sources = []fetch.Source{&mirrored{origin: from, from: n.Host}}
 	}
 	n.err = job.Run(ctx)
 	n.took = time.Since(n.began)

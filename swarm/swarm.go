@@ -26,6 +26,7 @@ type Swarm struct {
 	manifest *verify.Manifest
 	keys     verify.Keys
 	pieces   int
+	stretch  int // pieces in a row that fall to the same node
 	read     func(piece int, off int64, buf []byte) error
 	contacts []string // the user's, HOST:PORT
 	open     bool     // the publisher lets peers find each other, and whoever has it serve it
@@ -72,6 +73,7 @@ func newSwarm(n *Node, c Content) *Swarm {
 	m := c.Manifest
 	s := &Swarm{
 		node: n, manifest: m, keys: m.Keys(), pieces: m.NumPieces(), read: c.Read,
+		stretch:  stretchOf(m.NumPieces(), m.PieceSize),
 		contacts: slices.Concat(n.options.Peers, c.Peers),
 		open:     m.Shareable(),
 		news:     make(chan struct{}, 1),
