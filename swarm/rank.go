@@ -8,7 +8,7 @@ import (
 
 const (
 	stretchBytes = 4 << 20 // the most of a stretch
-	stretchLeast = 128     // stretches, the fewest that a content has if it has as many pieces
+	stretchLeast = 256     // stretches, the fewest that a content has if it has as many pieces
 )
 
 // stretchOf is how many pieces in a row fall to the same node. Requests to mirrors are
