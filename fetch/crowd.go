@@ -2,9 +2,13 @@ package fetch
 
 import (
 	"slices"
+	"time"
 
 	"github.com/bits-and-blooms/bitset"
 )
+
+// firstSulk is how long a peer that was given up is not asked again, for the first time.
+const firstSulk = 10 * time.Second
 
 // Partial is a Source that has only some of the pieces: a peer.
 type Partial interface {
@@ -58,19 +62,23 @@ const (
 // meet brings the ledger up to date with the crowd: who came, who went, and
 // who has what.
 func (r *running) meet() {
-	r.forget() // who was given up may be back with something new
 	peers := r.Crowd.Peers()
 	for _, p := range peers {
-		s := r.known(p)
-		if s == nil {
+		s, v := r.known(p), p.Version()
+		switch {
+		case s == nil:
 			s = r.join(p)
 			s.party.rank = p.Rank
 			s.joined = true
 			if r.alone(s) {
 				r.Observer.SourceChanged(p, StateJoined, "")
 			}
+		case s.party.gone && (v == s.version || r.now() < s.back):
+			continue
+		case s.party.gone: // who was given up is back with something new
+			s.party.gone, s.party.tries = false, 0
 		}
-		if v := p.Version(); s.party.have == nil || v != s.version {
+		if s.party.have == nil || v != s.version {
 			s.version = v
 			p.Look(func(have, fetching *bitset.BitSet) {
 				r.ledger.shows(s.party, have, fetching, r.now())
@@ -86,7 +94,7 @@ func (r *running) meet() {
 			}
 		}
 	}
-	r.forget()
+	r.forget(peers)
 	r.Gauges.Peers.Store(int32(len(peers)))
 }
 
@@ -107,17 +115,23 @@ func (r *running) known(p Partial) *sourceState {
 	return nil
 }
 
-// forget lets go of peers that are gone: over a long time many come and go.
-func (r *running) forget() {
-	done := func(p *party) bool { return p.have != nil && p.gone && p.open == 0 }
+// forget lets go of peers that have left: over a long time many come and go.
+func (r *running) forget(peers []Partial) {
 	r.parties = slices.DeleteFunc(r.parties, func(s *sourceState) bool {
-		if done(s.party) {
-			delete(r.hosts, s.Name())
-			return true
+		p, ok := s.Source.(Partial)
+		left := ok && s.party.gone && s.party.open == 0 && !slices.Contains(peers, p)
+		if left {
+			r.ledger.leave(s.party)
 		}
-		return false
+		return left
 	})
-	r.ledger.parties = slices.DeleteFunc(r.ledger.parties, done)
+}
+
+// giveUp keeps a peer that was dropped, and stays connected, from being asked again
+// soon, each time for twice as long.
+func (s *sourceState) giveUp(now time.Duration) {
+	s.sulk = max(2*s.sulk, firstSulk)
+	s.back = now + s.sulk
 }
 
 // tell lets the peers know what a mirror was asked for.

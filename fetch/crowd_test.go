@@ -142,3 +142,49 @@ func TestCrowdHearsOfMirrors(t *testing.T) {
 		}
 	})
 }
+
+// TestGivenUpIsNotBackAtOnce: a peer that was dropped and stays is asked again only
+// when it has something new, and each time after twice as long.
+func TestGivenUpIsNotBackAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newVillager("p", 0)
+		s, _ := amid(t, p)
+		r := &running{Job: s.Job, ledger: newBoard(t, 4).ledger, hosts: map[string]*host{}, started: time.Now()}
+		r.meet()
+		giveUp := func() {
+			r.parties[0].party.gone = true
+			r.parties[0].giveUp(r.now())
+		}
+		giveUp()
+		time.Sleep(time.Hour)
+		if r.meet(); !r.parties[0].party.gone {
+			t.Error("it is back with nothing new")
+		}
+		p.version++
+		if r.meet(); r.parties[0].party.gone {
+			t.Error("it is not back with something new")
+		}
+		for _, wait := range []time.Duration{2 * firstSulk, 4 * firstSulk} {
+			giveUp()
+			p.version++
+			time.Sleep(wait - 1)
+			if r.meet(); !r.parties[0].party.gone {
+				t.Errorf("it is back before %v", wait)
+			}
+			time.Sleep(1)
+			if r.meet(); r.parties[0].party.gone {
+				t.Errorf("it is not back after %v", wait)
+			}
+		}
+	})
+}
+
+// TestPeersOfOneNameHaveTheirOwnLeases: behind one address there may be several.
+func TestPeersOfOneNameHaveTheirOwnLeases(t *testing.T) {
+	s, _ := amid(t, newVillager("p", 0, 1, 2, 3), newVillager("p", 0, 1, 2, 3))
+	r := &running{Job: s.Job, ledger: newBoard(t, 4).ledger, hosts: map[string]*host{}, started: time.Now()}
+	r.meet()
+	if a, b := r.parties[0].party, r.parties[1].party; a.host == b.host {
+		t.Error("two peers share the leases of one")
+	}
+}

@@ -159,6 +159,8 @@ type sourceState struct {
 	joined  bool
 	reason  string // why it left, or its last fault
 	version uint64 // of what a peer has, when we last looked
+
+	back, sulk time.Duration // when a peer that was given up may be asked again, and after how long
 }
 
 func (r *running) now() time.Duration { return time.Since(r.started) }
@@ -166,16 +168,17 @@ func (r *running) now() time.Duration { return time.Since(r.started) }
 // join enters a source; mirrors on the same host share its connections. A peer
 // holds two leases, so that it never waits for the next one.
 func (r *running) join(s Source) *sourceState {
-	name, h := s.Name(), newHost(2)
+	var h *host
 	if s.Kind() == KindMirror {
-		name, h = hostOf(name), newHost(max(r.Connections, 1))
+		name := hostOf(s.Name())
+		if r.hosts[name] == nil {
+			r.hosts[name] = newHost(max(r.Connections, 1))
+		}
+		h = r.hosts[name]
 	} else {
+		h = newHost(2)
 		h.limit = h.most
 	}
-	if old := r.hosts[name]; old != nil {
-		h = old
-	}
-	r.hosts[name] = h
 	st := &sourceState{Source: s, party: r.ledger.join(s.Name(), h)}
 	r.parties = append(r.parties, st)
 	return st
@@ -260,7 +263,9 @@ func (r *running) assign() error {
 // sample reads the byte counts of all leases and lets the hosts judge them.
 func (r *running) sample() {
 	for _, l := range r.leases {
-		r.read(l)
+		if r.read(l); r.ledger.stalls(l.claim, r.now()) {
+			l.cancel(errCalledOff)
+		}
 	}
 	for _, s := range r.parties {
 		s.party.host.tick(r.now())
@@ -369,6 +374,7 @@ func (r *running) ended(l *lease, err error) {
 		deadline = max(r.Deadline.Sub(r.started), 1)
 	}
 	if r.ledger.fault(l.source.party, f, r.now(), deadline, r.Retries, r.jitter()) {
+		l.source.giveUp(r.now())
 		r.Observer.SourceChanged(l.source.Source, StateLeft, l.source.reason)
 	}
 }

@@ -61,6 +61,7 @@ type party struct {
 
 	have, fetching *bitset.BitSet         // of a peer; nil of a mirror, which has everything
 	fetched        time.Duration          // when it was last seen getting pieces from mirrors; 0 for never
+	gained         time.Duration          // when it was last seen to have got one
 	rank           func(piece int) uint64 // of a peer
 
 	open    int           // claims it holds
@@ -79,6 +80,7 @@ type party struct {
 	heldBack time.Duration // of a mirror: since when it waits for what falls to neighbours; 0 if it does not
 	waits    int           // the news at which all it could bring was early
 
+	stalls int // claims that were called off because they stalled
 	patience
 }
 
@@ -142,6 +144,11 @@ func (l *ledger) join(name string, h *host) *party {
 	}
 	l.parties = append(l.parties, p)
 	return p
+}
+
+// leave lets go of a source that has no claims.
+func (l *ledger) leave(p *party) {
+	l.parties = slices.DeleteFunc(l.parties, func(o *party) bool { return o == p })
 }
 
 // next decides what p is to bring over one more connection, or nil.

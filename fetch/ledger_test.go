@@ -474,3 +474,35 @@ func TestLateAnswerIsNoSlowness(t *testing.T) {
 		}
 	}
 }
+
+// TestStalledClaimIsCalledOff, later the next time, and not where the line is slow.
+func TestStalledClaimIsCalledOff(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		rate float64 // bytes a second
+		best float64 // that mirrors gave
+		want time.Duration
+	}{
+		{"a byte now and then", 20, testPiece, crawlAfter},
+		{"always so", 20, 20, 0},
+		{"slower than it was", testPiece / 12, testPiece, 0},
+		{"soon done", testPiece / 20, 2 * testPiece, 0},
+	} {
+		b := newBoard(t, 8)
+		m := b.add("M")
+		b.best = tt.best
+		for _, want := range []time.Duration{tt.want, 2 * tt.want} {
+			c := b.claim(m, []int{1}, b.now)
+			began := b.now
+			for !b.stalls(c, b.now) && len(c.rest) > 0 && b.now-began < 2*time.Minute {
+				b.run(tick, map[*claim]float64{c: tt.rate})
+			}
+			took := b.now - began
+			if want == 0 && m.stalls > 0 || want > 0 && took != want {
+				t.Errorf("%s: called off after %v, want %v (0: never)", tt.name, took, want)
+			}
+			b.ended(c)
+			b.done.Clear(1)
+		}
+	}
+}

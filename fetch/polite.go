@@ -32,6 +32,10 @@ const (
 	holdBack    = time.Second
 	othersShare = 2
 
+	// gainPieces is how many pieces a mirror brings us while a neighbour gets none, before
+	// we ask for those that he is getting.
+	gainPieces = 4
+
 	// idleWorth is the part of its time for which no connection to a mirror may receive
 	// anything, before there is another one.
 	idleWorth = 1.0 / 4.0
@@ -127,8 +131,11 @@ func (l *ledger) pieceTime(p *party) time.Duration {
 
 // shows notes what a peer has and is fetching from mirrors now.
 func (l *ledger) shows(p *party, have, fetching *bitset.BitSet, now time.Duration) {
-	if p.have != nil && have.Count() > p.have.Count() {
-		l.spread = now
+	switch {
+	case p.have == nil:
+		p.gained = now
+	case have.Count() > p.have.Count():
+		p.gained, l.spread = now, now
 	}
 	if p.have != nil && (p.fetching.Any() || fetching.Any()) {
 		p.fetched = now
@@ -159,7 +166,9 @@ func (l *ledger) lendUnwanted(p *party, now time.Duration) *claim {
 		if !q.mute(now) {
 			covered.InPlaceUnion(q.have)
 		}
-		covered.InPlaceUnion(q.fetching)
+		if l.gains(q, p, now) {
+			covered.InPlaceUnion(q.fetching)
+		}
 	}
 	unwanted := covered.Complement()
 	rivals := slices.Collect(l.rivals(now))
@@ -194,6 +203,12 @@ func (l *ledger) lendUnwanted(p *party, now time.Duration) *claim {
 // say they have nobody may ever bring.
 func (p *party) mute(now time.Duration) bool {
 	return p.silent > 0 && now-p.silent >= slowFor && (p.open > 0 || p.tries > 0)
+}
+
+// gains tells whether a neighbour has got something lately, for as long as a mirror
+// takes for several pieces. What others say they are getting they may never get.
+func (l *ledger) gains(q, mirror *party, now time.Duration) bool {
+	return now-q.gained < max(slowFor, gainPieces*l.pieceTime(mirror))
 }
 
 // rivals are the neighbours that use mirrors, as we can see.

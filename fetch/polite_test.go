@@ -329,6 +329,33 @@ func TestNeighbourBetweenRequests(t *testing.T) {
 	}
 }
 
+// TestWhoGainsNothingIsNotBelieved: what a neighbour says it is getting from mirrors is
+// asked for all the same once it has got nothing for some time.
+func TestWhoGainsNothingIsNotBelieved(t *testing.T) {
+	none, one, all := bitset.New(3), bitset.New(3).Set(0), bitset.New(3).FlipRange(0, 3)
+	for _, honest := range []bool{false, true} {
+		b := newBoard(t, 3)
+		b.crowd("...")
+		m := b.add("M")
+		m.proven, m.each = true, meter{sum: 4 * testPiece, weight: 1}
+		p, q := b.addPeer("B", "...", "..."), b.addPeer("C", "...", "...")
+		b.shows(p, none, none, b.now)
+		b.shows(q, none, all, b.now)
+		b.now += slowFor - tick
+		if c := b.next(m, b.now); c != nil {
+			t.Fatalf("the mirror was asked for what C is getting: %s", b)
+		}
+		if honest {
+			b.shows(q, one, all, b.now)
+		}
+		b.now += tick
+		m.heldBack, b.moved = b.now-holdBack, b.now
+		if asked := b.next(m, b.now) != nil; asked == honest {
+			t.Errorf("C gains is %v, and the board is %s", honest, b)
+		}
+	}
+}
+
 // TestTwoRarelyAskForTheSame: who asks for what falls to B begins where B ends, with a
 // part of what could be asked for.
 func TestTwoRarelyAskForTheSame(t *testing.T) {

@@ -5,9 +5,13 @@ import (
 	"time"
 )
 
-// crawlAfter is how long a peer is given before a little does not count as
-// bringing something.
-const crawlAfter = 10 * time.Second
+const (
+	// crawlAfter is how long a source is given before a little does not count as
+	// bringing something.
+	crawlAfter = 10 * time.Second
+	// stallPart of what mirrors gave in all is so little.
+	stallPart = 1.0 / 16.0
+)
 
 // rob lets an idle source take the tail of the claim that would end last, in
 // such a measure that both end together, if that ends it at least twice sooner
@@ -110,6 +114,23 @@ func (l *ledger) mayRob(p *party, pace float64, c *claim, now time.Duration) boo
 // that the peer serves others in are no excuse, nor is a byte now and then.
 func (l *ledger) crawls(c *claim, now time.Duration) bool {
 	return now-c.began >= crawlAfter && l.rest(c) > 3*c.received
+}
+
+// stalls tells whether a mirror's claim is to be called off, for its pieces to be asked
+// for anew: a byte now and then keeps it from being silent, and as no other connection
+// of the same URL may race for the piece under way, nothing else would end it. It
+// counts them, and is more patient each time: it may be the line that is slow now.
+func (l *ledger) stalls(c *claim, now time.Duration) bool {
+	p := c.by
+	if p.have != nil || p.noRange || len(c.rest) == 0 || now-c.began < crawlAfter<<min(p.stalls, 10) {
+		return false
+	}
+	speed := l.speed(c, now)
+	if speed >= l.best*stallPart || speed*crawlAfter.Seconds() >= float64(l.rest(c)) {
+		return false
+	}
+	p.stalls++
+	return true
 }
 
 // last finds the claim that would end last, and in how many seconds.
