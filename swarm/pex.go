@@ -83,7 +83,13 @@ func (s *Swarm) others(p *Peer) []netip.AddrPort {
 
 // heardOf takes in what a peer said of others.
 func (s *Swarm) heardOf(p *Peer, addrs []netip.AddrPort) {
-	if s.open {
-		s.found(discovery.PEXFrom(p.addr.Addr()), addrs...)
+	if !s.open {
+		return
+	}
+	s.mu.Lock()
+	added := s.book.Told(p.addr.Addr(), addrs...)
+	s.mu.Unlock()
+	if added > 0 {
+		signal(s.room)
 	}
 }

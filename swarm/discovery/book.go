@@ -29,8 +29,8 @@ const (
 	Inbound                // it dialled us and said where it listens
 )
 
-// PEXFrom is the origin of the addresses that the given peer tells of.
-func PEXFrom(peer netip.Addr) Origin {
+// pexFrom is the origin of the addresses that the given peer tells of.
+func pexFrom(peer netip.Addr) Origin {
 	if Public(peer) {
 		return PEX
 	}
@@ -43,6 +43,8 @@ func (o Origin) trusted() bool { return o <= Manifest }
 const (
 	dialsPerSecond = 30   // at even intervals
 	maxCandidates  = 2000 // addresses remembered; about 200 bytes each
+	maxUntried     = 100  // of them by one peer's PEX, not dialled yet
+	maxPorts       = 4    // of them at one host, unless trusted or in a private DHT
 	maxBans        = 1000 // banned addresses remembered, the newest
 	maxSelf        = 64   // addresses of our own remembered, the newest
 
@@ -62,6 +64,7 @@ type Book struct {
 	rand       func(n int) int
 	dials      *rate.Limiter
 	candidates map[netip.AddrPort]*candidate
+	turn       uint64 // how many were handed out
 	self       *recent[netip.AddrPort]
 	bans       *recent[netip.Prefix]
 }
@@ -69,10 +72,18 @@ type Book struct {
 // candidate is one address and what became of it.
 type candidate struct {
 	addr     netip.AddrPort
-	origin   Origin
+	*teller            // the best of those who named it
 	busy     bool      // being dialled, or connected
 	failures int       // in a row
 	after    time.Time // not to be dialled before; zero while untried
+}
+
+// teller is who named addresses: one peer by PEX, or all of another origin. They
+// take turns, so that none crowds out what another names.
+type teller struct {
+	origin Origin
+	host   netip.Prefix // of the peer
+	turn   uint64       // of Book, when an address of its was last handed out
 }
 
 // NewBook returns an empty Book. In a private DHT's book (private true) any
@@ -92,25 +103,58 @@ func NewBook(private bool, random func(n int) int) *Book {
 	}
 }
 
-// Add remembers addresses that one look-up (or one PEX message) brought, and
-// returns how many of them were new. Addresses that may not be dialled, are
-// our own or banned, or are more than two of one network, are left out; of a
-// known address only a better origin is noted.
+// Add remembers addresses that one look-up brought, and returns how many of
+// them were new. Addresses that may not be dialled, are our own or banned, or
+// are more than two of one network or four of one host, are left out; of a known
+// address only a better origin is noted.
 func (b *Book) Add(from Origin, addrs ...netip.AddrPort) (added int) {
+	return b.add(teller{origin: from}, addrs)
+}
+
+// Told is Add for one PEX message of that peer. Of what it names, no more than a
+// hundred addresses wait for their first dial.
+func (b *Book) Told(peer netip.Addr, addrs ...netip.AddrPort) (added int) {
+	return b.add(teller{origin: pexFrom(peer), host: hostNetwork(peer)}, addrs)
+}
+
+func (b *Book) add(by teller, addrs []netip.AddrPort) (added int) {
 	var thin Thin
+	t, untried := b.teller(by)
 	for _, addr := range addrs {
 		addr = plain(addr)
 		if c := b.candidates[addr]; c != nil {
-			c.origin = min(c.origin, from)
+			if t.origin < c.origin {
+				c.teller = t
+			}
 			continue
 		}
-		if !b.allowed(addr, from) || !from.trusted() && !thin.Pass(addr.Addr()) || !b.room(from) {
+		if t.host.IsValid() && untried+added == maxUntried {
 			continue
 		}
-		b.candidates[addr] = &candidate{addr: addr, origin: from}
+		if !b.allowed(addr, t.origin) || !t.origin.trusted() && !thin.Pass(addr.Addr()) || !b.room(addr, t.origin) {
+			continue
+		}
+		b.candidates[addr] = &candidate{addr: addr, teller: t}
 		added++
 	}
 	return added
+}
+
+// teller returns the one that is remembered, if any, and how many of the
+// addresses it named were never tried. A new one waits for its turn.
+func (b *Book) teller(by teller) (t *teller, untried int) {
+	by.turn = b.turn
+	t = &by
+	for _, c := range b.candidates {
+		if c.origin != by.origin || c.host != by.host {
+			continue
+		}
+		t = c.teller
+		if !c.busy && c.failures == 0 && c.after.IsZero() {
+			untried++
+		}
+	}
+	return t, untried
 }
 
 // allowed tells whether an address of that origin may be dialled.
@@ -122,31 +166,44 @@ func (b *Book) allowed(addr netip.AddrPort, from Origin) bool {
 }
 
 // room tells whether one more address may be remembered, making room where a
-// worse one can go: the address of an untrusted origin that failed most.
-func (b *Book) room(from Origin) bool {
-	if len(b.candidates) < maxCandidates {
-		return true
+// worse one can go.
+func (b *Book) room(addr netip.AddrPort, from Origin) bool {
+	host := hostNetwork(addr.Addr())
+	if !b.private && !from.trusted() && !b.limit(maxPorts, from, host) {
+		return false
 	}
+	return len(b.candidates) < maxCandidates || b.limit(maxCandidates, from, netip.Prefix{})
+}
+
+// limit tells whether one more address of that host, or of any if it is the zero
+// Prefix, makes no more than the limit. If it does, that of an untrusted origin
+// that failed most makes room, or one never tried that a worse origin named.
+func (b *Book) limit(limit int, from Origin, host netip.Prefix) bool {
 	var worst *candidate
+	n := 1
 	for _, c := range b.candidates {
-		if c.busy || c.origin.trusted() || c.failures == 0 && !from.trusted() {
+		if host.IsValid() && (c.origin.trusted() || !holds(host, c.addr.Addr())) {
+			continue
+		}
+		n++
+		if c.busy || c.origin.trusted() || c.failures == 0 && c.origin <= from {
 			continue
 		}
 		if worst == nil || c.failures > worst.failures {
 			worst = c
 		}
 	}
-	if worst == nil {
-		return false
+	if n > limit && worst != nil {
+		delete(b.candidates, worst.addr)
+		n--
 	}
-	delete(b.candidates, worst.addr)
-	return true
+	return n <= limit
 }
 
 // Next hands out the address to dial now, and where it came from: LAN first,
-// then the user's, then the manifest's, then a random one of the others,
-// those never tried before those that failed. The caller answers with
-// Connected or Failed. When there is nothing to dial yet ok is false, and
+// then the user's, then the manifest's, then a random one of the others, whose
+// tellers take turns, those never tried before those that failed. The caller
+// answers with Connected or Failed. When there is nothing to dial yet ok is false, and
 // wait tells how long to wait unless an address is added: Never if no time
 // will help.
 func (b *Book) Next(now time.Time) (addr netip.AddrPort, from Origin, wait time.Duration, ok bool) {
@@ -160,6 +217,8 @@ func (b *Book) Next(now time.Time) (addr netip.AddrPort, from Origin, wait time.
 		return netip.AddrPort{}, 0, wait, false
 	}
 	best.busy = true
+	b.turn++
+	best.turn = b.turn
 	return best.addr, best.origin, 0, true
 }
 
@@ -196,6 +255,7 @@ func (b *Book) best(now time.Time) (best *candidate, wait time.Duration) {
 func (c *candidate) compare(d *candidate) int {
 	return cmp.Or(
 		cmp.Compare(min(c.origin, DHT), min(d.origin, DHT)), // the untrusted ones are one class
+		cmp.Compare(c.turn, d.turn),
 		cmp.Compare(c.failures, d.failures),
 	)
 }
@@ -257,7 +317,7 @@ func (b *Book) Ban(host netip.Addr) {
 	}
 	b.bans.add(network)
 	for addr := range b.candidates {
-		if network.Contains(addr.Addr().WithZone("")) {
+		if holds(network, addr.Addr()) {
 			delete(b.candidates, addr)
 		}
 	}
@@ -282,6 +342,9 @@ func hostNetwork(host netip.Addr) netip.Prefix {
 	}
 	return p
 }
+
+// holds tells whether a host is in that network, whatever its zone.
+func holds(network netip.Prefix, host netip.Addr) bool { return network.Contains(host.WithZone("")) }
 
 // Len is how many addresses are remembered.
 func (b *Book) Len() int { return len(b.candidates) }

@@ -3,6 +3,7 @@ package discovery
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -93,7 +94,7 @@ func TestAllowed(t *testing.T) {
 			t.Errorf("private %v, origin %d, %s: allowed %v", test.private, test.from, test.addr, got)
 		}
 	}
-	if PEXFrom(netip.MustParseAddr("8.8.8.8")) != PEX || PEXFrom(netip.MustParseAddr("10.0.0.1")) != LocalPEX {
+	if pexFrom(netip.MustParseAddr("8.8.8.8")) != PEX || pexFrom(netip.MustParseAddr("10.0.0.1")) != LocalPEX {
 		t.Error("origin of what a peer tells")
 	}
 }
@@ -263,6 +264,100 @@ func TestBounded(t *testing.T) {
 	}
 	if len(b.bans.set) != maxBans || len(b.bans.order) != maxBans || len(b.self.set) != maxSelf {
 		t.Errorf("%d bans, %d selves remembered", len(b.bans.set), len(b.self.set))
+	}
+}
+
+// TestCrowd checks that a peer that names ever more addresses neither fills the
+// book nor delays for long what the DHT or another peer finds, even if that failed
+// before.
+func TestCrowd(t *testing.T) {
+	b := NewBook(false, nil)
+	liar, honest, now, n := netip.MustParseAddr("7.7.7.7"), netip.MustParseAddr("7.7.7.8"), epoch, 0
+	lie := func() {
+		for range maxUntried {
+			n++
+			b.Told(liar, netip.AddrPortFrom(netip.AddrFrom4([4]byte{20, byte(n >> 8), byte(n), 1}), 1))
+		}
+	}
+	lie()
+	lie()
+	if b.Len() != maxUntried {
+		t.Fatalf("one peer has named %d addresses, want %d", b.Len(), maxUntried)
+	}
+	b.Add(DHT, at("8.8.1.1:1"))
+	b.Told(honest, at("8.8.2.2:1"))
+	b.Failed(at("8.8.1.1:1"), now.Add(-time.Hour))
+	var order []netip.AddrPort
+	for range 4 {
+		now = now.Add(time.Second)
+		addr, _, _, _ := b.Next(now)
+		b.Failed(addr, now)
+		order = append(order, addr)
+		lie()
+	}
+	for _, want := range []string{"8.8.1.1:1", "8.8.2.2:1"} {
+		if !slices.Contains(order, at(want)) {
+			t.Errorf("%s is not among the first dialled: %v", want, order)
+		}
+	}
+}
+
+// TestOneHost checks that one host has few of the places in the book, and that a
+// fresh address of it can take the place of a dead one, or of one that only a
+// peer named.
+func TestOneHost(t *testing.T) {
+	b := NewBook(false, first)
+	host := netip.MustParseAddr("5.5.5.5")
+	for port := range uint16(2 * maxPorts) { // it comes, says that it listens there, and goes
+		b.Connected(netip.AddrPortFrom(host, port+1))
+		b.Gone(netip.AddrPortFrom(host, port+1), epoch)
+	}
+	if b.Len() != maxPorts {
+		t.Errorf("one host has %d places, want %d", b.Len(), maxPorts)
+	}
+	for port, test := range []struct {
+		from Origin
+		want int
+	}{{Inbound, 0}, {DHT, 1}, {DHT, 1}, {DHT, 1}, {DHT, 1}, {DHT, 0}, {PEX, 0}, {User, 1}} {
+		if got := b.Add(test.from, netip.AddrPortFrom(host, uint16(port)+100)); got != test.want {
+			t.Errorf("step %d: %d added, want %d", port, got, test.want)
+		}
+	}
+	b.Failed(netip.AddrPortFrom(host, 101), epoch)
+	if b.Add(PEX, netip.AddrPortFrom(host, 200)) != 1 || b.Len() != maxPorts+1 {
+		t.Errorf("a dead address was kept in place of a fresh one: %d remembered", b.Len())
+	}
+	for port := range uint16(2 * maxPorts) {
+		b.Add(User, netip.AddrPortFrom(netip.MustParseAddr("5.5.5.6"), port+1))
+	}
+	if b.Len() != 3*maxPorts+1 {
+		t.Errorf("%d addresses remembered: the user may name any number", b.Len())
+	}
+	b = NewBook(true, first)
+	for port := range uint16(2 * maxPorts) {
+		b.Add(DHT, netip.AddrPortFrom(netip.IPv6Loopback(), port+1))
+	}
+	if b.Len() != 2*maxPorts {
+		t.Errorf("%d addresses of one host remembered in a private DHT", b.Len())
+	}
+}
+
+// TestWorseOrigin checks that a full book makes room for what a better origin
+// names.
+func TestWorseOrigin(t *testing.T) {
+	b := NewBook(false, first)
+	for i := range maxCandidates {
+		peer := netip.AddrFrom4([4]byte{7, 7, 7, byte(i / maxUntried)})
+		b.Told(peer, netip.AddrPortFrom(netip.AddrFrom4([4]byte{20, byte(i >> 8), byte(i), 1}), 1))
+	}
+	if b.Len() != maxCandidates {
+		t.Fatalf("%d addresses remembered", b.Len())
+	}
+	if b.Told(netip.MustParseAddr("7.7.7.99"), at("8.8.1.1:1")) != 0 {
+		t.Error("one peer's address displaced another's that was never tried")
+	}
+	if b.Add(DHT, at("8.8.1.1:1")) != 1 || b.Len() != maxCandidates {
+		t.Error("no room for what the DHT finds")
 	}
 }
 
