@@ -10,9 +10,13 @@ import (
 // January.
 type month int
 
+// unknown stands for all months before the first in which anything was counted:
+// the clock of a machine that has just started may not have been set.
+const unknown = month(2026*12 + 9)
+
 func monthOf(t time.Time) month {
 	y, m, _ := t.Date()
-	return month(y*12 + int(m) - 1)
+	return max(month(y*12+int(m)-1), unknown)
 }
 
 // count is how many bytes were uploaded in a month.
@@ -24,12 +28,13 @@ type count struct {
 
 // at is the count as it stands in the month of now. Who sets the clock back by
 // a little does not get the bytes of a month twice: the later month goes on. One
-// still later was the mistake of a clock; its bytes are taken for those of now.
+// still later was the mistake of a clock; its bytes are taken for those of now. In
+// an unknown month any month goes on.
 func (c count) at(now month) count {
 	switch {
 	case c.month < now:
 		return count{month: now, seq: c.seq}
-	case c.month > now+1:
+	case c.month > now+1 && now != unknown:
 		c.month = now
 	}
 	return c

@@ -90,6 +90,8 @@ func TestCountAt(t *testing.T) {
 		{count{november, 5, 1}, december, count{december, 0, 1}},
 		{count{december, 5, 1}, november, count{december, 5, 1}},     // the clock went back
 		{count{december + 1, 5, 1}, november, count{november, 5, 1}}, // it was wrong before
+		{count{december + 1, 5, 1}, unknown, count{december + 1, 5, 1}},
+		{count{}, unknown, count{month: unknown}},
 	} {
 		if got := test.c.at(test.now); got != test.want {
 			t.Errorf("%+v at %d: %+v, want %+v", test.c, test.now, got, test.want)

@@ -164,7 +164,7 @@ func TestKeeper(t *testing.T) {
 		var battery atomic.Bool
 		k := New(Options{
 			Rules: Rules{Monthly: 3 << 20, Quiet: Hours{{60, 120}}},
-			File:  filepath.Join(t.TempDir(), "uploads"), Now: func() time.Time { return time.Now().UTC().AddDate(0, 0, 30) },
+			File:  filepath.Join(t.TempDir(), "uploads"), Now: func() time.Time { return time.Now().UTC().AddDate(27, 0, 30) },
 			Probes: Probes{Battery: func(context.Context) bool { return battery.Load() }},
 		})
 		ctx, stop := context.WithCancel(t.Context())
@@ -198,6 +198,38 @@ func TestKeeper(t *testing.T) {
 			t.Errorf("it said %q, want %q", said, want)
 		}
 	})
+}
+
+// TestClockOfBoot starts in 1970, as machines do whose clock has no battery, and
+// learns the time later: the bytes of the month stay counted.
+func TestClockOfBoot(t *testing.T) {
+	now := at("2027-03-20 12:00")
+	o := Options{
+		Rules: Rules{Monthly: 10 << 20}, File: filepath.Join(t.TempDir(), "uploads"),
+		Now: func() time.Time { return now },
+	}
+	useUp := func(k *Keeper) (sent int) {
+		for k.Take(64 << 10) {
+			sent += 64 << 10
+		}
+		return sent
+	}
+	k := New(o)
+	useUp(k)
+	k.Close()
+	now = time.Unix(30, 0)
+	k = New(o)
+	k.count() // as Run does first
+	n := useUp(k)
+	now = at("2027-03-20 12:05")
+	if n += useUp(k); n > 0 {
+		t.Errorf("%d bytes more were sent in the same month", n)
+	}
+	now = at("2027-04-01 00:00")
+	if useUp(k) != 10<<20 {
+		t.Error("the next month does not begin")
+	}
+	k.Close()
 }
 
 // TestSetRules changes the rules while they hold.
