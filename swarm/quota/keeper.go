@@ -125,14 +125,16 @@ func (k *Keeper) Used() int64 {
 	return k.tally.used()
 }
 
-// Close puts back what was taken from the month in advance.
+// Close puts back what was taken from the month in advance, and makes the count
+// durable.
 func (k *Keeper) Close() {
 	if k == nil {
 		return
 	}
 	k.mu.Lock()
-	defer k.mu.Unlock()
 	k.tally.close(k.month())
+	k.mu.Unlock()
+	k.sync()
 }
 
 // Run looks at the clock and at the machine until ctx ends, and calls tell with

@@ -230,6 +230,9 @@ func TestClockOfBoot(t *testing.T) {
 		t.Error("the next month does not begin")
 	}
 	k.Close()
+	if k.tally.dirty {
+		t.Error("a count is not durable though it is closed")
+	}
 }
 
 // TestSetRules changes the rules while they hold.
