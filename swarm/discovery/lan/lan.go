@@ -240,8 +240,8 @@ func newNonce() (n [nonceSize]byte) {
 	return n
 }
 
-// refresh looks which interfaces there are by now, and joins the group on
-// those that are new.
+// refresh looks which interfaces there are by now, and joins the group on those
+// that are new, or have got an address of its family.
 func (l *LAN) refresh() []link {
 	found, err := links(l.listen, l.loopback)
 	l.mu.Lock()
@@ -251,11 +251,9 @@ func (l *LAN) refresh() []link {
 		return l.links
 	}
 	for _, k := range found {
-		if slices.ContainsFunc(l.links, func(known link) bool { return known.Index == k.Index }) {
-			continue
-		}
 		for _, s := range l.stations {
-			if !s.on(k) {
+			joined := func(known link) bool { return known.Index == k.Index && s.on(known) }
+			if !s.on(k) || slices.ContainsFunc(l.links, joined) {
 				continue
 			}
 			if err := s.join.JoinGroup(&k.Interface, &s.group); err != nil {

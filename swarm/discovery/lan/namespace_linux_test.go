@@ -3,6 +3,7 @@ package lan
 import (
 	"bufio"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"net/netip"
@@ -39,8 +40,8 @@ func TestTwoMachines(t *testing.T) {
 	} {
 		t.Run(strings.Join(ways, ", "), func(t *testing.T) {
 			t.Parallel()
-			b := startMachine(t, "b", "", ways)
-			a := startMachine(t, "a", fmt.Sprint(b.Process.Pid), ways)
+			b := startMachine(t, "b", "", ways, "TestMachine")
+			a := startMachine(t, "a", fmt.Sprint(b.Process.Pid), ways, "TestMachine")
 			a.expect(t, "ready")
 			b.tell(t, "go")
 			b.expect(t, "ready")
@@ -71,9 +72,9 @@ type machine struct {
 	lines chan string
 }
 
-func startMachine(t *testing.T, side, peer string, ways []string) *machine {
+func startMachine(t *testing.T, side, peer string, ways []string, test string) *machine {
 	t.Helper()
-	m := &machine{Cmd: exec.Command(os.Args[0], "-test.run=^TestMachine$", "-test.v"), lines: make(chan string, 1024)}
+	m := &machine{Cmd: exec.Command(os.Args[0], "-test.run=^"+test+"$", "-test.v"), lines: make(chan string, 1024)}
 	m.Env = append(os.Environ(), namespaceSide+"="+side, "SHOAL_LAN_PEER="+peer, "SHOAL_LAN_WAYS="+strings.Join(ways, ","))
 	m.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
 	var err error
@@ -183,6 +184,33 @@ func TestMachine(t *testing.T) {
 	_, _ = stdin.ReadString('\n')
 	cancel()
 	running.Wait()
+}
+
+// TestLateAddress gives an interface its IPv4 address after LAN has begun, as DHCP
+// does, in a network namespace of its own. It needs root.
+func TestLateAddress(t *testing.T) {
+	if os.Getenv(namespaceSide) == "" {
+		if os.Getuid() != 0 {
+			t.Skip("only root makes network namespaces")
+		}
+		m := startMachine(t, "alone", "", nil, "TestLateAddress")
+		m.expect(t, "joined true <nil>")
+		return
+	}
+	command(t, "ip", "link", "add", "east", "type", "veth", "peer", "name", "west")
+	command(t, "ip", "link", "set", "west", "up")
+	command(t, "ip", "link", "set", "east", "up")
+	command(t, "ip", "addr", "add", "fe80::77/64", "dev", "east", "nodad")
+	l, err := New(t.Context(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.refresh()
+	command(t, "ip", "addr", "add", "10.2.0.1/24", "dev", "east")
+	l.refresh() // as each hello does
+	groups, err := os.ReadFile("/proc/net/igmp")
+	group := binary.NativeEndian.Uint32(netip.MustParseAddr(group4).AsSlice())
+	fmt.Println("joined", strings.Contains(string(groups), fmt.Sprintf("%08X", group)), err)
 }
 
 // command runs a program of the system that must succeed.
