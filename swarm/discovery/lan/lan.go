@@ -44,9 +44,10 @@ const (
 	backlog  = 32  // peers heard of that wait for the caller of Peers
 
 	// oneWay is how long a peer counts only at the address where it was heard first.
-	// More than mostSenders are not remembered: they may be found twice.
+	// A message does as long as it can be played back. More than mostSenders are
+	// not remembered: they may be found twice.
 	oneWay      = 10 * time.Second
-	mostSenders = 1024
+	mostSenders = 4096
 
 	// nextFamily is how much later than IPv4, which has the smaller headers, IPv6 is
 	// tried: who hears both takes the first.
@@ -75,13 +76,13 @@ type LAN struct {
 	mu       sync.Mutex
 	links    []link
 	contents map[*content]struct{}
-	senders  map[[nonceSize]byte]sender // by nonce, while it is oneWay
+	senders  map[[nonceSize]byte]sender // by nonce, and by tag
 }
 
-// sender is where a peer was heard first, and when.
+// sender is where a peer, or a message, was heard first, and how long that counts.
 type sender struct {
-	addr netip.Addr
-	at   time.Time
+	addr  netip.Addr
+	until time.Time
 }
 
 // content is what one call of Peers is about.
@@ -295,7 +296,7 @@ func (l *LAN) handle(s *station, datagram []byte, from netip.AddrPort, now time.
 		return
 	}
 	ours := l.about(&m)
-	if len(ours) == 0 || !l.heeds(m.nonce(), from.Addr(), now) {
+	if len(ours) == 0 || !l.heeds(&m, from.Addr(), now) {
 		return
 	}
 	for _, c := range ours {
@@ -334,22 +335,30 @@ func (c *content) heard(at netip.AddrPort) {
 	}
 }
 
-// heeds tells whether what a peer says counts: it is not ourselves, and was not
-// heard first at another address.
-func (l *LAN) heeds(nonce [nonceSize]byte, from netip.Addr, now time.Time) bool {
+// heeds tells whether a message counts: it is not our own, and neither it nor its
+// sender was heard first at another address. So who plays one back learns nothing.
+func (l *LAN) heeds(m *message, from netip.Addr, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for c := range l.contents {
-		if c.nonce == nonce {
+		if c.nonce == m.nonce() {
 			return false
 		}
 	}
-	maps.DeleteFunc(l.senders, func(_ [nonceSize]byte, s sender) bool { return now.Sub(s.at) > oneWay })
-	first, known := l.senders[nonce]
-	if !known && len(l.senders) < mostSenders {
-		l.senders[nonce] = sender{from, now}
+	maps.DeleteFunc(l.senders, func(_ [nonceSize]byte, s sender) bool { return now.After(s.until) })
+	elsewhere := func(key [nonceSize]byte) bool {
+		first, known := l.senders[key]
+		return known && first.addr != from
 	}
-	return !known || first.addr == from
+	if elsewhere(m.tag()) || elsewhere(m.nonce()) {
+		return false
+	}
+	for key, until := range map[[nonceSize]byte]time.Time{m.tag(): m.until(), m.nonce(): now.Add(oneWay)} {
+		if _, known := l.senders[key]; !known && len(l.senders) < mostSenders {
+			l.senders[key] = sender{from, until}
+		}
+	}
+	return true
 }
 
 // isLocal tells whether an address is in a network we are on.

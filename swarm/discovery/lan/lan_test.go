@@ -231,7 +231,7 @@ func hears(c *content) string {
 }
 
 // TestOneWay hears a peer at the address where it was heard first, and at another
-// one when that was long ago.
+// one when that was long ago and it says something new.
 func TestOneWay(t *testing.T) {
 	for _, k := range []kind{hello, reply} {
 		now := time.Unix(1_800_000_000, 0)
@@ -246,7 +246,9 @@ func TestOneWay(t *testing.T) {
 			{1, "10.200.2.3:998", 0, false},
 			{2, "10.200.2.3:998", 0, true}, // another peer
 			{1, "10.1.2.3:999", 0, true},
-			{1, "10.200.2.3:998", 2 * oneWay, true},
+			{1, "10.200.2.3:998", 2 * oneWay, false}, // the same message
+			{1, "10.1.2.3:999", 0, true},
+			{1, "10.200.2.3:998", time.Minute, true},
 			{1, "10.1.2.3:999", 0, false},
 		} {
 			now = now.Add(step.after)
@@ -257,6 +259,34 @@ func TestOneWay(t *testing.T) {
 				t.Errorf("kind %d, step %d: heard %v, want %v", k, i, heard, step.heard)
 			}
 		}
+	}
+}
+
+// TestPlayedBack gives a hello of a peer that is not heard any more from another
+// address, as long as its minute is near enough: it is not replied to, and the peer
+// is heard where it is.
+func TestPlayedBack(t *testing.T) {
+	begun := time.Unix(1_800_000_000, 0)
+	l, c, s, replied := fake()
+	m := seal(hello, c.key, 7005, nonceOf(1), begun.Add(window*time.Minute)) // its clock is fast
+	l.handle(s, m[:], netip.MustParseAddrPort("10.1.2.3:999"), begun)
+	if len(replied.sent) != 1 {
+		t.Fatalf("%d replies to its sender", len(replied.sent))
+	}
+	for after := oneWay; after < 2*window*time.Minute+2*time.Minute; after += oneWay {
+		l.handle(s, m[:], netip.MustParseAddrPort("10.6.6.6:999"), begun.Add(after))
+	}
+	if len(replied.sent) != 1 {
+		t.Errorf("it is replied to %v", replied.sent[1:])
+	}
+	now := begun.Add(10 * time.Minute)
+	m = seal(hello, c.key, 7005, nonceOf(1), now)
+	l.handle(s, m[:], netip.MustParseAddrPort("10.1.2.3:999"), now)
+	if len(replied.sent) != 2 {
+		t.Error("the peer itself is not heard any more")
+	}
+	if len(l.senders) != 2 {
+		t.Errorf("%d senders and messages are remembered", len(l.senders))
 	}
 }
 

@@ -75,6 +75,12 @@ func (m *message) of(key *tagger) bool {
 func (m *message) kind() kind             { return kind(m[0]) }
 func (m *message) port() uint16           { return binary.BigEndian.Uint16(m[5:]) }
 func (m *message) nonce() [nonceSize]byte { return [nonceSize]byte(m[7:bodySize]) }
+func (m *message) tag() [tagSize]byte     { return [tagSize]byte(m[bodySize:]) }
+
+// until is when parse takes the message no more.
+func (m *message) until() time.Time {
+	return time.Unix(60*(int64(binary.BigEndian.Uint32(m[1:]))+window+1), 0)
+}
 
 // tagger computes the tags of one content's messages. It keeps its hasher,
 // which is large and slow to set up, so that a flood of messages costs little.
