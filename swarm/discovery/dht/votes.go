@@ -2,18 +2,17 @@ package dht
 
 import "net/netip"
 
-// Bounds of votes, and how many networks must agree. A stranger has few.
+// maxVoters bounds votes; quorum is how many must agree. A stranger has few.
 const (
-	maxClaims = 8
 	maxVoters = 64
 	quorum    = 4
 )
 
 // votes counts which address of ours other nodes say they see (BEP 42). One
-// voter is a whole network, an IPv4 /16 or an IPv6 /32, and has one vote for
-// each claim. The zero value is ready.
+// voter is a whole network, an IPv4 /16 or an IPv6 /32, and its latest word
+// counts: our address may change. The zero value is ready.
 type votes struct {
-	voters map[netip.Addr]map[netip.Prefix]struct{} // by the address claimed
+	claims map[netip.Prefix]netip.Addr // by voter
 }
 
 // add counts that the node at from sees us at claim.
@@ -26,27 +25,28 @@ func (v *votes) add(from, claim netip.Addr) {
 	if err != nil {
 		return
 	}
-	if v.voters == nil {
-		v.voters = make(map[netip.Addr]map[netip.Prefix]struct{})
+	if v.claims == nil {
+		v.claims = make(map[netip.Prefix]netip.Addr)
 	}
-	if v.voters[claim] == nil {
-		evict(v.voters, maxClaims)
-		v.voters[claim] = make(map[netip.Prefix]struct{})
+	if _, known := v.claims[network]; !known {
+		evict(v.claims, maxVoters) // those who are not asked any more go some time
 	}
-	if len(v.voters[claim]) < maxVoters {
-		v.voters[claim][network] = struct{}{}
-	}
+	v.claims[network] = claim
 }
 
 // winner is the claim with the most voters, if enough of them agree and no
 // other claim has as many.
 func (v *votes) winner() (winner netip.Addr, ok bool) {
+	voters := make(map[netip.Addr]int)
+	for _, claim := range v.claims {
+		voters[claim]++
+	}
 	most := quorum - 1
-	for claim, voters := range v.voters {
+	for claim, n := range voters {
 		switch {
-		case len(voters) > most:
-			winner, ok, most = claim, true, len(voters)
-		case len(voters) == most:
+		case n > most:
+			winner, ok, most = claim, true, n
+		case n == most:
 			ok = false
 		}
 	}
