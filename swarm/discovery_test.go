@@ -1,8 +1,14 @@
 package swarm
 
 import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/shoal-dl/shoal/verify"
 )
@@ -66,4 +72,53 @@ func TestConsent(t *testing.T) {
 	if s.shares(true) || s.shares(false) || s.open {
 		t.Error("it is shared")
 	}
+}
+
+// TestSilentName dials a first contact at once whose address is known, behind one
+// whose name nobody answers for.
+func TestSilentName(t *testing.T) {
+	c := newContent(t, 1<<20, 64<<10, false)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		m, _ := w.seed(c, near)
+		o := Options{lookUp: func(ctx context.Context, _, _ string) ([]netip.Addr, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}}
+		contacts := []string{"silent.example:7411", m.at.String()}
+		s := w.node(w.machine(near), o).Join(Content{Manifest: c.Manifest, Read: c.read, Peers: contacts})
+		time.Sleep(time.Second)
+		if len(s.Peers()) == 0 {
+			t.Error("it is not met")
+		}
+	})
+}
+
+// TestLateNetwork looks a name up again soon while that fails, and rarely once it
+// has been found.
+func TestLateNetwork(t *testing.T) {
+	c := newContent(t, 1<<20, 64<<10, false)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		m := w.machine(near)
+		begun := time.Now()
+		var looked []time.Duration
+		o := Options{lookUp: func(context.Context, string, string) ([]netip.Addr, error) {
+			looked = append(looked, time.Since(begun))
+			if len(looked) == 9 {
+				return []netip.Addr{m.at.Addr()}, nil
+			}
+			return nil, errors.New("network is unreachable")
+		}}
+		w.node(w.machine(near), o).Join(Content{Manifest: c.Manifest, Read: c.read, Peers: []string{"seed.example:7411"}})
+		time.Sleep(31 * time.Minute)
+		synctest.Wait()
+		var want []time.Duration
+		for _, seconds := range []int{0, 5, 15, 35, 75, 155, 315, 615, 915, 1215, 1220, 1230, 1250, 1290, 1370, 1530, 1830} {
+			want = append(want, time.Duration(seconds)*time.Second)
+		}
+		if !slices.Equal(looked, want) {
+			t.Errorf("it is looked up after %v, want %v", looked, want)
+		}
+	})
 }

@@ -50,6 +50,8 @@ type Options struct {
 	Dial     func(ctx context.Context, addr netip.AddrPort) (net.Conn, error)
 
 	far bool // loopback counts as far away, for tests
+	// lookUp replaces DNS, for tests.
+	lookUp func(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 
 // Content is what a swarm is about.

@@ -15,9 +15,13 @@ import (
 	"github.com/shoal-dl/shoal/verify"
 )
 
-// resolveEvery is how often names of first contacts are looked up again while
-// there are few neighbours.
-const resolveEvery = 5 * time.Minute
+// Names of first contacts are looked up again every resolveEvery while there are
+// few neighbours. After a failure it is resolveSoon, and twice as long each time:
+// the network may come up after us.
+const (
+	resolveSoon  = 5 * time.Second
+	resolveEvery = 5 * time.Minute
+)
 
 // discover makes what the swarm may use for finding others, unless it is there
 // already. It runs in Run's goroutine.
@@ -78,12 +82,18 @@ func (n *Node) joinLAN(ctx context.Context, running *sync.WaitGroup) {
 
 // seek starts all ways of finding others. None waits for another.
 func (s *Swarm) seek(ctx context.Context) {
-	s.running.Go(func() { s.resolve(ctx, discovery.User, s.contacts) })
-	s.running.Go(func() { s.resolve(ctx, discovery.Manifest, s.manifest.Peers) })
+	for _, contact := range s.contacts {
+		s.running.Go(func() { s.resolve(ctx, discovery.User, contact) })
+	}
+	for _, contact := range s.manifest.Peers {
+		s.running.Go(func() { s.resolve(ctx, discovery.Manifest, contact) })
+	}
 	if d := s.dht; d != nil {
 		s.running.Go(func() { s.seekDHT(ctx, d) })
 		s.running.Go(func() { s.announce(ctx, d) })
-		s.running.Go(func() { s.bootstrap(ctx, d) })
+		for _, contact := range s.manifest.Bootstrap {
+			s.running.Go(func() { s.bootstrap(ctx, d, contact) })
+		}
 	}
 	if l := s.lan; l != nil {
 		s.running.Go(func() { s.seekLAN(ctx, l) })
@@ -120,12 +130,10 @@ func (s *Swarm) announce(ctx context.Context, d *dht.DHT) {
 	})
 }
 
-// bootstrap tells the DHT of the nodes that the manifest names.
-func (s *Swarm) bootstrap(ctx context.Context, d *dht.DHT) {
-	for _, contact := range s.manifest.Bootstrap {
-		for _, addr := range s.lookUp(ctx, contact) {
-			d.AddNode(addr)
-		}
+// bootstrap tells the DHT of a node that the manifest names.
+func (s *Swarm) bootstrap(ctx context.Context, d *dht.DHT, contact string) {
+	for _, addr := range s.lookUp(ctx, contact) {
+		d.AddNode(addr)
 	}
 }
 
@@ -143,21 +151,22 @@ func (s *Swarm) seekLAN(ctx context.Context, l *lan.LAN) {
 	})
 }
 
-// resolve takes in first contacts, and looks their names up again now and then.
-func (s *Swarm) resolve(ctx context.Context, from discovery.Origin, contacts []string) {
-	if len(contacts) == 0 {
-		return
-	}
-	clock := time.NewTicker(resolveEvery)
-	defer clock.Stop()
+// resolve takes in a first contact, and looks its name up again now and then.
+func (s *Swarm) resolve(ctx context.Context, from discovery.Origin, contact string) {
+	soon := resolveSoon
 	for {
+		pause := resolveEvery
 		if s.few() {
-			for _, contact := range contacts {
-				s.found(from, s.lookUp(ctx, contact)...)
+			addrs := s.lookUp(ctx, contact)
+			s.found(from, addrs...)
+			if len(addrs) == 0 {
+				pause, soon = soon, min(2*soon, resolveEvery)
+			} else {
+				soon = resolveSoon
 			}
 		}
 		select {
-		case <-clock.C:
+		case <-time.After(pause):
 		case <-ctx.Done():
 			return
 		}
@@ -180,7 +189,11 @@ func (s *Swarm) lookUp(ctx context.Context, contact string) []netip.AddrPort {
 		return nil
 	}
 	s.node.options.Verbose("looking up %s", host)
-	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	lookUp := s.node.options.lookUp
+	if lookUp == nil {
+		lookUp = net.DefaultResolver.LookupNetIP
+	}
+	ips, err := lookUp(ctx, "ip", host)
 	if err != nil {
 		s.node.options.Verbose("looking up %s: %v", host, err)
 	}
