@@ -3,13 +3,16 @@ package swarm
 import (
 	"context"
 	"errors"
+	"net"
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/shoal-dl/shoal/swarm/discovery"
 	"github.com/shoal-dl/shoal/verify"
 )
 
@@ -119,6 +122,39 @@ func TestLateNetwork(t *testing.T) {
 		}
 		if !slices.Equal(looked, want) {
 			t.Errorf("it is looked up after %v, want %v", looked, want)
+		}
+	})
+}
+
+// TestDialsOfManyContents checks that the contents of a node share the limit on
+// dials.
+func TestDialsOfManyContents(t *testing.T) {
+	var all []*content
+	for k := range 5 {
+		all = append(all, newContent(t, 1<<20+k, 64<<10, false))
+	}
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		m := w.machine(near)
+		var dials [5]atomic.Int64
+		n := runNode(t, Options{Listener: m.Listen(m.at.Port()), Dial: func(_ context.Context, to netip.AddrPort) (net.Conn, error) {
+			dials[to.Port()-1].Add(1)
+			return nil, errors.New("nobody is there")
+		}})
+		for k, c := range all {
+			s := n.Join(Content{Manifest: c.Manifest, Read: c.read})
+			for i := range byte(200) {
+				s.found(discovery.DHT, netip.AddrPortFrom(netip.AddrFrom4([4]byte{20, byte(k), i, 1}), uint16(k+1)))
+			}
+		}
+		time.Sleep(10*time.Second - 1)
+		var sum, least int64 = 0, 300
+		for k := range dials {
+			sum += dials[k].Load()
+			least = min(least, dials[k].Load())
+		}
+		if sum < 290 || sum > 300 || least < 20 {
+			t.Errorf("%d dials in 10 s, %d of one content, want 300 and about 60", sum, least)
 		}
 	})
 }

@@ -8,6 +8,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
+	"github.com/shoal-dl/shoal/swarm/discovery"
 	"github.com/shoal-dl/shoal/swarm/discovery/dht"
 	"github.com/shoal-dl/shoal/swarm/discovery/lan"
 	"github.com/shoal-dl/shoal/swarm/wire"
@@ -22,6 +25,7 @@ type Node struct {
 	endpoint *wire.Endpoint
 	turns    *turns
 	gate     gate
+	dials    *rate.Limiter
 	blocks   pool // for those that come in
 	runs     pool // of blocks, for those that go out
 
@@ -66,6 +70,7 @@ func New(o Options) (*Node, error) {
 	n := &Node{
 		options: o, sockets: s, endpoint: endpoint,
 		turns:     newTurns(o.LimitUp),
+		dials:     discovery.NewDials(),
 		blocks:    pool{size: wire.MaxBlock},
 		runs:      pool{size: quantum},
 		exhausted: make(chan struct{}),

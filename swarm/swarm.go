@@ -85,7 +85,7 @@ func newSwarm(n *Node, c Content) *Swarm {
 		ended:    make(chan struct{}),
 		have:     bitset.New(uint(m.NumPieces())),
 		fetching: bitset.New(uint(m.NumPieces())),
-		book:     discovery.NewBook(n.options.DHTPrivate, nil),
+		book:     discovery.NewBook(n.dials, n.options.DHTPrivate, nil),
 	}
 	s.serves = n.options.Share && (s.open || n.options.Stay)
 	s.local = n.options.LAN && (s.allows(verify.DiscoveryLAN) || n.options.DHTPrivate)

@@ -62,7 +62,7 @@ const (
 type Book struct {
 	private    bool
 	rand       func(n int) int
-	dials      *rate.Limiter
+	dials      *rate.Limiter // other books' too
 	candidates map[netip.AddrPort]*candidate
 	turn       uint64 // how many were handed out
 	self       *recent[netip.AddrPort]
@@ -86,17 +86,21 @@ type teller struct {
 	turn   uint64       // of Book, when an address of its was last handed out
 }
 
-// NewBook returns an empty Book. In a private DHT's book (private true) any
-// origin may name private and loopback addresses. Ties are broken by random,
-// which returns a number in [0, n); nil means math/rand.
-func NewBook(private bool, random func(n int) int) *Book {
+// NewDials returns the limit on the dials of all books together.
+func NewDials() *rate.Limiter { return rate.NewLimiter(dialsPerSecond, 1) }
+
+// NewBook returns an empty Book that hands out no more than dials lets it. In a
+// private DHT's book (private true) any origin may name private and loopback
+// addresses. Ties are broken by random, which returns a number in [0, n); nil
+// means math/rand.
+func NewBook(dials *rate.Limiter, private bool, random func(n int) int) *Book {
 	if random == nil {
 		random = rand.IntN
 	}
 	return &Book{
 		private:    private,
 		rand:       random,
-		dials:      rate.NewLimiter(dialsPerSecond, 1),
+		dials:      dials,
 		candidates: make(map[netip.AddrPort]*candidate),
 		self:       newRecent[netip.AddrPort](maxSelf),
 		bans:       newRecent[netip.Prefix](maxBans),
@@ -211,10 +215,10 @@ func (b *Book) Next(now time.Time) (addr netip.AddrPort, from Origin, wait time.
 	if best == nil {
 		return netip.AddrPort{}, 0, wait, false
 	}
-	if r := b.dials.ReserveN(now, 1); r.DelayFrom(now) > 0 {
-		wait = r.DelayFrom(now)
-		r.CancelAt(now)
-		return netip.AddrPort{}, 0, wait, false
+	if !b.dials.AllowN(now, 1) { // a reservation, taken back, would cost other books theirs
+		missing := 1 - b.dials.TokensAt(now)
+		wait = time.Duration(math.Ceil(missing * float64(time.Second/dialsPerSecond)))
+		return netip.AddrPort{}, 0, max(wait, 1), false
 	}
 	best.busy = true
 	b.turn++

@@ -35,7 +35,7 @@ func drain(b *Book, now time.Time) string {
 }
 
 func TestOrder(t *testing.T) {
-	b := NewBook(false, first)
+	b := NewBook(NewDials(), false, first)
 	b.Add(DHT, at("8.8.1.1:1"))
 	b.Add(Manifest, at("8.8.3.3:1"))
 	b.Add(User, at("8.8.4.4:1"))
@@ -56,7 +56,7 @@ func TestOrder(t *testing.T) {
 func TestFreshBeforeFailed(t *testing.T) {
 	picked := make(map[string]bool)
 	for range 200 {
-		b := NewBook(false, nil)
+		b := NewBook(NewDials(), false, nil)
 		b.Add(DHT, at("8.8.1.1:1"), at("8.8.2.2:1"), at("8.8.3.3:1"))
 		b.Add(PEX, at("8.8.4.4:1"))
 		b.Failed(at("8.8.1.1:1"), epoch.Add(-time.Hour))
@@ -89,7 +89,7 @@ func TestAllowed(t *testing.T) {
 		{true, User, "224.0.0.1:1", false}, {true, User, "[ff02::1]:1", false}, {true, User, "255.255.255.255:1", false},
 		{false, DHT, "[::ffff:192.168.0.7]:1", false},
 	} {
-		b := NewBook(test.private, first)
+		b := NewBook(NewDials(), test.private, first)
 		if got := b.Add(test.from, at(test.addr)) == 1; got != test.want {
 			t.Errorf("private %v, origin %d, %s: allowed %v", test.private, test.from, test.addr, got)
 		}
@@ -106,16 +106,16 @@ func TestOneNetwork(t *testing.T) {
 	for i := range 10 {
 		addrs = append(addrs, at(fmt.Sprintf("8.8.8.%d:1", i+1)))
 	}
-	if n := NewBook(false, first).Add(PEX, addrs...); n != 2 {
+	if n := NewBook(NewDials(), false, first).Add(PEX, addrs...); n != 2 {
 		t.Errorf("%d added by PEX, want 2", n)
 	}
-	if n := NewBook(false, first).Add(User, addrs...); n != 10 {
+	if n := NewBook(NewDials(), false, first).Add(User, addrs...); n != 10 {
 		t.Errorf("%d added by the user, want 10", n)
 	}
 }
 
 func TestSameAddressOnce(t *testing.T) {
-	b := NewBook(false, first)
+	b := NewBook(NewDials(), false, first)
 	n := b.Add(DHT, at("8.8.8.8:1"), at("[::ffff:8.8.8.8]:1"), at("8.8.8.8:1"), at("8.8.8.8:2"))
 	if n != 2 || b.Len() != 2 {
 		t.Errorf("%d added, %d remembered, want two", n, b.Len())
@@ -131,7 +131,7 @@ func TestBackOff(t *testing.T) {
 		{DHT, []time.Duration{time.Minute, 2 * time.Minute, 4 * time.Minute, 8 * time.Minute, 16 * time.Minute, 32 * time.Minute, time.Hour, time.Hour}},
 		{User, []time.Duration{5 * time.Second, 10 * time.Second, 20 * time.Second, 40 * time.Second, 80 * time.Second, 160 * time.Second, 5 * time.Minute, 5 * time.Minute}},
 	} {
-		b, a, now := NewBook(false, first), at("8.8.8.8:1"), epoch
+		b, a, now := NewBook(NewDials(), false, first), at("8.8.8.8:1"), epoch
 		b.Add(test.from, a)
 		for _, want := range test.waits {
 			if _, _, _, ok := b.Next(now); !ok {
@@ -159,7 +159,7 @@ func TestBackOff(t *testing.T) {
 }
 
 func TestInbound(t *testing.T) {
-	b := NewBook(false, first)
+	b := NewBook(NewDials(), false, first)
 	b.Connected(at("192.168.0.9:1"))
 	b.Add(DHT, at("8.8.8.8:1"))
 	if got := drain(b, epoch); got != "8.8.8.8:1" {
@@ -174,7 +174,7 @@ func TestInbound(t *testing.T) {
 }
 
 func TestSelf(t *testing.T) {
-	b := NewBook(false, first)
+	b := NewBook(NewDials(), false, first)
 	b.Self(at("8.8.8.8:1"))
 	b.Add(DHT, at("8.8.8.8:1"), at("8.8.8.8:2"), at("[::ffff:8.8.8.8]:1"))
 	b.Self(at("8.8.8.8:2")) // met there
@@ -185,7 +185,7 @@ func TestSelf(t *testing.T) {
 }
 
 func TestBan(t *testing.T) {
-	b := NewBook(true, first)
+	b := NewBook(NewDials(), true, first)
 	b.Add(DHT, at("8.8.8.8:1"), at("8.8.8.8:2"), at("8.8.9.9:1"), at("[2600:1:2:3::1]:1"), at("[2600:1:2:4::1]:1"),
 		at("[fd00::1]:1"), at("[fd00::2]:1"))
 	for _, host := range []string{"8.8.8.8", "2600:1:2:3::99", "fd00::1"} {
@@ -211,7 +211,7 @@ func TestBan(t *testing.T) {
 
 // TestDialRate checks that no second sees more than thirty dials.
 func TestDialRate(t *testing.T) {
-	b := NewBook(true, first)
+	b := NewBook(NewDials(), true, first)
 	for i := range 200 {
 		b.Add(DHT, at(fmt.Sprintf("10.0.0.%d:1", i+1)))
 	}
@@ -231,7 +231,7 @@ func TestDialRate(t *testing.T) {
 // TestBounded checks that strangers can fill the book but not crowd out those
 // the user and the publisher name, nor what is in use.
 func TestBounded(t *testing.T) {
-	b := NewBook(false, first)
+	b := NewBook(NewDials(), false, first)
 	flood := func(from Origin, seed int) {
 		for i := range 2 * maxCandidates {
 			b.Add(from, netip.AddrPortFrom(netip.AddrFrom4([4]byte{byte(seed), byte(i >> 8), byte(i), 1}), 1))
@@ -271,7 +271,7 @@ func TestBounded(t *testing.T) {
 // book nor delays for long what the DHT or another peer finds, even if that failed
 // before.
 func TestCrowd(t *testing.T) {
-	b := NewBook(false, nil)
+	b := NewBook(NewDials(), false, nil)
 	liar, honest, now, n := netip.MustParseAddr("7.7.7.7"), netip.MustParseAddr("7.7.7.8"), epoch, 0
 	lie := func() {
 		for range maxUntried {
@@ -306,7 +306,7 @@ func TestCrowd(t *testing.T) {
 // fresh address of it can take the place of a dead one, or of one that only a
 // peer named.
 func TestOneHost(t *testing.T) {
-	b := NewBook(false, first)
+	b := NewBook(NewDials(), false, first)
 	host := netip.MustParseAddr("5.5.5.5")
 	for port := range uint16(2 * maxPorts) { // it comes, says that it listens there, and goes
 		b.Connected(netip.AddrPortFrom(host, port+1))
@@ -333,7 +333,7 @@ func TestOneHost(t *testing.T) {
 	if b.Len() != 3*maxPorts+1 {
 		t.Errorf("%d addresses remembered: the user may name any number", b.Len())
 	}
-	b = NewBook(true, first)
+	b = NewBook(NewDials(), true, first)
 	for port := range uint16(2 * maxPorts) {
 		b.Add(DHT, netip.AddrPortFrom(netip.IPv6Loopback(), port+1))
 	}
@@ -345,7 +345,7 @@ func TestOneHost(t *testing.T) {
 // TestWorseOrigin checks that a full book makes room for what a better origin
 // names.
 func TestWorseOrigin(t *testing.T) {
-	b := NewBook(false, first)
+	b := NewBook(NewDials(), false, first)
 	for i := range maxCandidates {
 		peer := netip.AddrFrom4([4]byte{7, 7, 7, byte(i / maxUntried)})
 		b.Told(peer, netip.AddrPortFrom(netip.AddrFrom4([4]byte{20, byte(i >> 8), byte(i), 1}), 1))
@@ -362,7 +362,7 @@ func TestWorseOrigin(t *testing.T) {
 }
 
 func BenchmarkNext(b *testing.B) {
-	book := NewBook(false, nil)
+	book := NewBook(NewDials(), false, nil)
 	for i := range maxCandidates {
 		book.Add(DHT, netip.AddrPortFrom(netip.AddrFrom4([4]byte{20, byte(i >> 8), byte(i), 1}), 1))
 	}
