@@ -106,9 +106,9 @@ func (p *Peer) write() error {
 // greet sends what comes first on each connection.
 func (p *Peer) greet() error {
 	s := p.swarm
-	hello := wire.Hello{Window: window, Serves: s.shares(p.lan), Client: s.node.options.Client}
 	p.told = told{peers: make(map[netip.AddrPort]struct{})}
-	p.told.pieces, p.told.anew = s.pieceNews.Load(), s.anew.Load()
+	p.told.pieces, p.told.anew = s.pieceNews.Load(), s.anew.Load() // first: what changes from now on is told later
+	hello := wire.Hello{Window: window, Serves: s.shares(p.lan), Client: s.node.options.Client}
 	p.told.have, _ = s.shown(p.lan)
 	p.told.fetching = bitset.New(uint(s.pieces))
 	frames := hello.Append(nil)
