@@ -60,7 +60,7 @@ func (n *Node) welcome(ctx context.Context, nc net.Conn, addr netip.AddrPort, pl
 	defer nc.Close()
 	stop := context.AfterFunc(ctx, func() { _ = nc.Close() })
 	defer stop()
-	st := newStream(n.quiet(nc), n.options.LimitDown)
+	st := newStream(nc)
 	conn, err := n.endpoint.Accept(st, n.contents())
 	if !n.gate.leave(place) && err == nil {
 		err = errMadeRoom
@@ -74,6 +74,7 @@ func (n *Node) welcome(ctx context.Context, nc net.Conn, addr netip.AddrPort, pl
 		return
 	}
 	defer s.running.Done()
+	st.heed(&n.options)
 	p := newPeer(s, conn, st, meeting{addr, false, discovery.Inbound})
 	if err := s.meet(p); err != nil {
 		n.options.Verbose("peer %v: %v", addr, err)

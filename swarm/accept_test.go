@@ -17,6 +17,7 @@ import (
 
 	"github.com/bits-and-blooms/bitset"
 
+	"github.com/shoal-dl/shoal/swarm/swarmtest"
 	"github.com/shoal-dl/shoal/swarm/wire"
 )
 
@@ -125,6 +126,63 @@ func TestSlowDrip(t *testing.T) {
 			t.Errorf("who means well had to wait for %v", took)
 		}
 		all.Wait()
+	})
+}
+
+// pelt connects to a port again and again and sends what nobody wants, until
+// ctx ends.
+func (m *machine) pelt(ctx context.Context, at netip.AddrPort) {
+	for ctx.Err() == nil {
+		nc, err := m.Dial(ctx, at)
+		if err != nil {
+			return
+		}
+		stop := context.AfterFunc(ctx, func() { nc.Close() })
+		_ = nc.SetDeadline(time.Now().Add(wire.HandshakeTimeout))
+		for garbage := make([]byte, 16<<10); err == nil; {
+			_, err = nc.Write(garbage)
+		}
+		stop()
+		nc.Close()
+	}
+}
+
+// TestStrangersAreNotPaidFor has strangers send as much as they can. It is not
+// taken from what may come from peers, and does not delay the end.
+func TestStrangersAreNotPaidFor(t *testing.T) {
+	c := newContent(t, 4<<20, 256<<10, false)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		seed, _ := w.seed(c, near)
+		us := w.machine(near)
+		n, err := New(Options{Share: true, LimitDown: perSecond(1 << 20), Listener: us.Listen(us.at.Port()), Dial: us.Dial})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := n.Join(Content{Manifest: c.Manifest, Read: c.read, Peers: []string{seed.at.String()}})
+		ctx, stop := context.WithCancel(t.Context())
+		var running, strangers sync.WaitGroup
+		running.Go(func() { _ = n.Run(ctx) })
+		p := firstPeer(t, s)
+		for range 40 {
+			m := w.machine(swarmtest.Line{Up: 1 << 20})
+			strangers.Go(func() { m.pelt(ctx, us.at) })
+		}
+		time.Sleep(time.Second)
+		began := time.Now()
+		if _, err := bring(ctx, p, lease(upTo(c.NumPieces())...)); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("4 MiB at 1 MiB/s take %v", took)
+		}
+		began = time.Now()
+		stop()
+		running.Wait()
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("it takes %v to end", took)
+		}
+		strangers.Wait()
 	})
 }
 

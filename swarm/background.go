@@ -78,14 +78,6 @@ func (b *Background) Wrap(nc net.Conn) net.Conn {
 	return c
 }
 
-// quiet is a connection to a peer as the options want it.
-func (n *Node) quiet(nc net.Conn) net.Conn {
-	if n.options.Background == nil {
-		return nc
-	}
-	return n.options.Background.Wrap(nc)
-}
-
 // look takes one look at the line, if anything has come since the last.
 func (b *Background) look(now time.Duration) {
 	b.mu.Lock()

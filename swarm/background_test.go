@@ -1,12 +1,16 @@
 package swarm
 
 import (
+	"context"
 	"net"
+	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/shoal-dl/shoal/swarm/wire"
 )
 
 // TestBackgroundReads lets all come at first, then no more than is allowed, and a
@@ -66,6 +70,55 @@ func TestBackgroundExempts(t *testing.T) {
 	defer nc.Close()
 	if got := NewBackground(false).Wrap(nc); got != nc {
 		t.Error("a connection on loopback is held back")
+	}
+}
+
+// farConn is a connection on loopback that seems to lead elsewhere.
+type farConn struct{ *net.TCPConn }
+
+// RemoteAddr implements net.Conn.
+func (farConn) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 9), Port: 7411} }
+
+// farListener accepts such connections.
+type farListener struct{ net.Listener }
+
+// Accept implements net.Listener.
+func (l farListener) Accept() (net.Conn, error) {
+	nc, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return farConn{nc.(*net.TCPConn)}, nil
+}
+
+// TestBackgroundForgets forgets connections that did not get as far as a peer's.
+func TestBackgroundForgets(t *testing.T) {
+	c := newContent(t, 1<<20, 64<<10, false)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := l.Addr().String()
+	b := NewBackground(false)
+	n := runNode(t, Options{Share: true, Background: b, Listener: farListener{l}, Dial: func(ctx context.Context, _ netip.AddrPort) (net.Conn, error) {
+		nc, err := new(net.Dialer).DialContext(ctx, "tcp", at)
+		if err != nil {
+			return nil, err
+		}
+		return farConn{nc.(*net.TCPConn)}, nil
+	}})
+	n.Join(c.seed())
+	for range 4 {
+		visit(t, c, at, 0)
+		if _, _, err := n.connect(t.Context(), netip.MustParseAddrPort("192.0.2.9:7411"), wire.Content{PSK: c.Keys().PSK}); err == nil {
+			t.Error("it has met itself")
+		}
+	}
+	waitFor(t, func() bool { n.gate.mu.Lock(); defer n.gate.mu.Unlock(); return len(n.gate.places) == 0 })
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.conns) > 0 {
+		t.Errorf("%d connections are remembered after all have gone", len(b.conns))
 	}
 }
 

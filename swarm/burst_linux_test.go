@@ -66,7 +66,7 @@ func TestBursts(t *testing.T) {
 		burst, bytes int
 		want         []int
 	}{{0, 2500, []int{2500}}, {1000, 999, []int{999}}, {1000, 1000, []int{1000}}, {1000, 2500, []int{1000, 1000, 500}}, {1000, 2000, []int{1000, 1000}}} {
-		s := newStream(ours, nil)
+		s := newStream(ours)
 		if s.burst != 0 {
 			t.Fatalf("a burst of %d bytes where there are no segments", s.burst)
 		}
@@ -92,7 +92,7 @@ func TestBursts(t *testing.T) {
 // one who does not read, and writes to one who is gone.
 func TestBurstsOverTCP(t *testing.T) {
 	ours, theirs := shortPair(t)
-	s := newStream(ours, nil)
+	s := newStream(ours)
 	if most := burstSegments * segment; s.burst > most || s.burst < most*9/10 { // TCP's options take some
 		t.Fatalf("a burst of %d bytes, want some %d", s.burst, most)
 	}
@@ -117,7 +117,7 @@ func TestBurstsOverTCP(t *testing.T) {
 
 	ours, theirs = shortPair(t)
 	_ = theirs.Close()
-	if _, err := newStream(ours, nil).Write(sent); !errors.Is(err, unix.EPIPE) && !errors.Is(err, unix.ECONNRESET) {
+	if _, err := newStream(ours).Write(sent); !errors.Is(err, unix.EPIPE) && !errors.Is(err, unix.ECONNRESET) {
 		t.Errorf("writing to one who is gone: %v", err)
 	}
 }
@@ -138,7 +138,7 @@ func TestBurstsStayApart(t *testing.T) {
 	}
 	ours, theirs := shortPair(t)
 	port := ours.LocalAddr().(*net.TCPAddr).AddrPort().Port()
-	s := newStream(ours, nil)
+	s := newStream(ours)
 	sent := make([]byte, 4<<20)
 	read := make(chan error, 1)
 	go func() {

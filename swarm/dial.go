@@ -143,13 +143,14 @@ func (n *Node) connect(ctx context.Context, addr netip.AddrPort, c wire.Content)
 	if err != nil {
 		return nil, nil, fmt.Errorf("dial peer: %w", err)
 	}
-	st := newStream(n.quiet(nc), n.options.LimitDown)
+	st := newStream(nc)
 	defer context.AfterFunc(ctx, func() { _ = nc.Close() })()
 	conn, err := n.endpoint.Initiate(st, c)
 	if err != nil {
 		_ = nc.Close()
 		return nil, nil, err
 	}
+	st.heed(&n.options)
 	return conn, st, nil
 }
 

@@ -10,7 +10,7 @@ import (
 // and keep little. It is not told of every small change.
 func TestPace(t *testing.T) {
 	ours, _ := tcpPair(t)
-	p := &Peer{stream: newStream(ours, nil)}
+	p := &Peer{stream: newStream(ours)}
 	for _, step := range []struct {
 		rate       float64
 		pace, kept int

@@ -156,7 +156,7 @@ func newLine(t *testing.T, peers int) (*line, []*Peer) {
 	n.swarms = []*Swarm{s}
 	for i := range peers {
 		ours, _ := tcpPair(t)
-		p := &Peer{swarm: s, stream: newStream(ours, nil), wake: make(chan struct{}, 1)}
+		p := &Peer{swarm: s, stream: newStream(ours), wake: make(chan struct{}, 1)}
 		p.up.turn = newTurn(netip.AddrFrom4([4]byte{198, 18, 0, byte(i)}), func() {})
 		p.up.turn.yields = true
 		s.peers = append(s.peers, p)

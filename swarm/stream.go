@@ -32,12 +32,23 @@ type stream struct {
 	written atomic.Int64 // bytes
 }
 
-func newStream(nc net.Conn, limit *rate.Limiter) *stream {
+// newStream returns one without a limit: what a stranger sends is not taken from
+// what others may be sent.
+func newStream(nc net.Conn) *stream {
 	setUnsent(nc)
-	s := &stream{Conn: nc, limit: limit, began: time.Now(), hungUp: make(chan struct{})}
+	s := &stream{Conn: nc, began: time.Now(), hungUp: make(chan struct{})}
 	s.await.raw = rawConn(nc)
 	s.burst = burstOf(s.await.raw)
 	return s
+}
+
+// heed has all that follows obey the user's limits. It must come before a second
+// goroutine uses the stream.
+func (s *stream) heed(o *Options) {
+	s.limit = o.LimitDown
+	if o.Background != nil {
+		s.Conn = o.Background.Wrap(s.Conn)
+	}
 }
 
 // Read implements io.Reader.
