@@ -131,18 +131,40 @@ func (n *Node) Join(c Content) *Swarm {
 
 // startWaiting starts the swarms that were joined.
 func (n *Node) startWaiting(ctx context.Context, running *sync.WaitGroup) {
-	n.mu.Lock()
-	waiting := n.waiting
-	n.waiting = nil
-	n.swarms = append(n.swarms, waiting...)
-	n.mu.Unlock()
-	for _, s := range waiting {
-		n.discover(ctx, s, running)
+	for s := n.firstWaiting(); s != nil; s = n.firstWaiting() {
+		n.discover(ctx, s, running) // before anybody can come who looks at what it makes
+		if !n.start(s) {
+			continue
+		}
 		if s.serves {
 			n.rule.Do(func() { n.obey(ctx, running) })
 		}
 		running.Go(func() { n.run(ctx, s) })
 	}
+}
+
+// firstWaiting returns the swarm to be started next, or nil.
+func (n *Node) firstWaiting() *Swarm {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(n.waiting) == 0 {
+		return nil
+	}
+	return n.waiting[0]
+}
+
+// start makes a waiting swarm one of those that are running, unless it was
+// forgotten meanwhile.
+func (n *Node) start(s *Swarm) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	i := slices.Index(n.waiting, s)
+	if i < 0 {
+		return false
+	}
+	n.waiting = slices.Delete(n.waiting, i, i+1)
+	n.swarms = append(n.swarms, s)
+	return true
 }
 
 // run runs a swarm until it is left.

@@ -4,15 +4,18 @@ import (
 	"bytes"
 	"context"
 	"math/rand/v2"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/bits-and-blooms/bitset"
 
+	"github.com/shoal-dl/shoal/swarm/wire"
 	"github.com/shoal-dl/shoal/verify"
 )
 
@@ -130,6 +133,48 @@ func TestLoopback(t *testing.T) {
 	}
 	if !slices.Equal(got, upTo(c.NumPieces())) {
 		t.Errorf("got %v", got)
+	}
+}
+
+// TestJoinWhileOthersCome joins a content that others are waiting to be served: none
+// of them meets it half made. Only the race detector sees that.
+func TestJoinWhileOthersCome(t *testing.T) {
+	c := newContent(t, 1<<20, 64<<10, false)
+	c.Discovery = []string{verify.DiscoveryDHT}
+	for range 10 {
+		n := runNode(t, Options{Listen: "127.0.0.1:0", Share: true, DHT: true, DHTPrivate: true})
+		at := n.sockets.tcp.Addr().String()
+		var coming sync.WaitGroup
+		for how := range 8 {
+			coming.Go(func() {
+				for range 10 {
+					visitBriefly(t, c, at, how+1)
+				}
+			})
+		}
+		time.Sleep(2 * time.Millisecond) // that they are there
+		n.Join(c.seed())
+		coming.Wait()
+	}
+}
+
+// visitBriefly shakes hands and goes, or goes soon if nobody answers.
+func visitBriefly(t *testing.T, c *content, at string, port int) {
+	nc, err := net.Dial("tcp", at)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer nc.Close()
+	defer time.AfterFunc(5*time.Millisecond, func() { nc.Close() }).Stop()
+	end, err := wire.NewEndpoint(uint16(port))
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	if conn, err := end.Initiate(nc, wire.Content{PSK: c.Keys().PSK, Pieces: c.NumPieces()}); err == nil {
+		s := &stranger{conn, nc}
+		s.say(wire.Bye{}.Append(nil))
 	}
 }
 
