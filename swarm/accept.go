@@ -3,7 +3,6 @@ package swarm
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
 	"net/netip"
 	"slices"
@@ -15,7 +14,7 @@ import (
 )
 
 const (
-	// Connections that have not shaken hands yet, at once.
+	// Connections that are not neighbours yet, at once.
 	halfOpenMost    = 128
 	halfOpenNetwork = 8 // of one public IPv4 /24 or IPv6 /48
 
@@ -46,39 +45,51 @@ func (n *Node) accept(ctx context.Context, l net.Listener) {
 			continue
 		}
 		addr := addressOf(nc)
-		place := n.gate.enter(addr.Addr(), nc)
+		coming, end := context.WithCancelCause(ctx)
+		place := n.gate.enter(addr.Addr(), func() { end(errMadeRoom) })
 		if place == nil {
+			end(nil)
 			_ = nc.Close()
 			continue
 		}
-		running.Go(func() { n.welcome(ctx, nc, addr, place) })
+		running.Go(func() {
+			defer end(nil)
+			n.welcome(coming, nc, addr, place)
+		})
 	}
 }
 
-// welcome shakes hands with who came in, and runs the connection until it ends.
+// welcome shakes hands with who came in, and runs the connection until it ends. He
+// has his place in the gate, and ctx ends if he has to make room, until he is a
+// neighbour.
 func (n *Node) welcome(ctx context.Context, nc net.Conn, addr netip.AddrPort, place *place) {
 	defer nc.Close()
+	defer n.gate.leave(place)
 	stop := context.AfterFunc(ctx, func() { _ = nc.Close() })
 	defer stop()
 	st := newStream(nc)
 	conn, err := n.endpoint.Accept(st, n.contents())
-	if !n.gate.leave(place) && err == nil {
-		err = errMadeRoom
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
 	}
 	if err != nil {
 		n.options.Verbose("accepting %v: %v", addr, err)
 		return
 	}
 	s := n.swarm(conn.Content())
-	if s == nil || !stop() || !s.enter() {
+	if s == nil || !s.enter() {
 		return
 	}
 	defer s.running.Done()
 	st.heed(&n.options)
 	p := newPeer(s, conn, st, meeting{addr, false, discovery.Inbound})
-	if err := s.meet(p); err != nil {
+	if err := s.meet(ctx, p); err != nil {
 		n.options.Verbose("peer %v: %v", addr, err)
+		return
 	}
+	stop()
+	n.gate.leave(place)
+	s.keep(p)
 }
 
 // contents are those that are served, or will be again.
@@ -107,7 +118,7 @@ func addressOf(nc net.Conn) netip.AddrPort {
 	return netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
 }
 
-// gate bounds the connections that have not shaken hands yet. When there are as
+// gate bounds the connections that came in and are not neighbours yet. When there are as
 // many as may be, the oldest makes room: who means well needs a moment, and who
 // holds places cannot keep them from him.
 type gate struct {
@@ -118,13 +129,13 @@ type gate struct {
 
 // place is that of one connection in the gate.
 type place struct {
-	nc      io.Closer
+	goAway  func()
 	network netip.Prefix // the zero Prefix if it is not public
 }
 
 // enter returns the place of one more connection from that host, or nil if it may
-// not come.
-func (g *gate) enter(host netip.Addr, nc io.Closer) *place {
+// not come. It calls goAway when the connection has to make room.
+func (g *gate) enter(host netip.Addr, goAway func()) *place {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	network, public := publicNetwork(host)
@@ -132,10 +143,10 @@ func (g *gate) enter(host netip.Addr, nc io.Closer) *place {
 		return nil
 	}
 	if len(g.places) >= halfOpenMost {
-		_ = g.places[0].nc.Close()
+		g.places[0].goAway()
 		g.remove(0)
 	}
-	p := &place{nc, network}
+	p := &place{goAway, network}
 	g.places = append(g.places, p)
 	if public {
 		if g.networks == nil {
@@ -146,16 +157,13 @@ func (g *gate) enter(host netip.Addr, nc io.Closer) *place {
 	return p
 }
 
-// leave ends what enter has begun. It tells whether p did not have to make room.
-func (g *gate) leave(p *place) (held bool) {
+// leave ends what enter has begun, if p did not have to make room.
+func (g *gate) leave(p *place) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	i := slices.Index(g.places, p)
-	if i < 0 {
-		return false
+	if i := slices.Index(g.places, p); i >= 0 {
+		g.remove(i)
 	}
-	g.remove(i)
-	return true
 }
 
 func (g *gate) remove(i int) {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -23,37 +24,33 @@ import (
 
 var churn = flag.Int("churn", 0, "connections that come and go in TestChurn; 0 means 200, and 10,000 with SHOAL_SLOW")
 
-// closed counts what is closed.
-type closed int
-
-func (c *closed) Close() error { *c++; return nil }
-
 func TestGate(t *testing.T) {
 	var g gate
-	var gone closed
+	gone := 0
+	goAway := func() { gone++ }
 	public, private := netip.MustParseAddr("8.8.8.1"), netip.MustParseAddr("192.168.0.1")
 	var places []*place
 	for range halfOpenNetwork {
-		p := g.enter(public, &gone)
+		p := g.enter(public, goAway)
 		if p == nil {
 			t.Fatal("too few of one network may come")
 		}
 		places = append(places, p)
 		public = public.Next()
 	}
-	if g.enter(public, &gone) != nil {
+	if g.enter(public, goAway) != nil {
 		t.Error("too many of one network may come")
 	}
 	for len(places) < halfOpenMost {
-		places = append(places, g.enter(private, &gone))
+		places = append(places, g.enter(private, goAway))
 	}
 	if gone != 0 {
 		t.Errorf("%d had to go while there was room", gone)
 	}
 	g.leave(places[halfOpenMost-1])
-	places[halfOpenMost-1] = g.enter(private, &gone)
+	places[halfOpenMost-1] = g.enter(private, goAway)
 	for i := range halfOpenMost {
-		if g.enter(private, &gone); gone != closed(i+1) {
+		if g.enter(private, goAway); gone != i+1 {
 			t.Fatalf("%d had to go when %d came too many", gone, i+1)
 		}
 		g.leave(places[i]) // which has lost its place: nobody else leaves
@@ -64,7 +61,7 @@ func TestGate(t *testing.T) {
 	if len(g.networks) > 0 {
 		t.Errorf("it remembers %v", g.networks)
 	}
-	if g.enter(public, &gone) == nil {
+	if g.enter(public, goAway) == nil {
 		t.Error("nobody of a network may come after all have gone")
 	}
 }
@@ -186,6 +183,49 @@ func TestStrangersAreNotPaidFor(t *testing.T) {
 	})
 }
 
+// TestManyOfOneName comes again and again under the name of a neighbour that does
+// not answer. No more wait for that than may come at once.
+func TestManyOfOneName(t *testing.T) {
+	c := newContent(t, 1<<20, 64<<10, false)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		m, _ := w.seed(c, near)
+		synctest.Wait()
+		from := w.machine(near)
+		end, err := wire.NewEndpoint(from.at.Port())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var open atomic.Int32
+		visit := func() {
+			nc, err := from.Dial(t.Context(), m.at)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer nc.Close()
+			open.Add(1)
+			defer open.Add(-1)
+			if _, err := end.Initiate(nc, wire.Content{PSK: c.Keys().PSK, Pieces: c.NumPieces()}); err == nil {
+				_, _ = io.Copy(io.Discard, nc) // until it is hung up
+			}
+		}
+		var visitors sync.WaitGroup
+		visitors.Go(visit) // who does not answer
+		time.Sleep(crossing + time.Second)
+		most := int32(0)
+		for range 4 * halfOpenMost {
+			visitors.Go(visit)
+			time.Sleep(time.Millisecond)
+			most = max(most, open.Load())
+		}
+		if most > halfOpenMost+10 { // some are on their way
+			t.Errorf("%d connections are open", most)
+		}
+		visitors.Wait()
+	})
+}
+
 // TestFlood has a neighbour say more than anybody needs to.
 func TestFlood(t *testing.T) {
 	c := newContent(t, 16<<20, 64<<10, false)
@@ -276,7 +316,7 @@ func TestNothingStaysOfStrangers(t *testing.T) {
 	ctx := &remembering{Context: context.Background()}
 	theirs, ours := net.Pipe()
 	_ = theirs.Close()
-	n.welcome(ctx, ours, netip.AddrPort{}, n.gate.enter(netip.Addr{}, ours))
+	n.welcome(ctx, ours, netip.AddrPort{}, n.gate.enter(netip.Addr{}, func() {}))
 	if ctx.calls != 0 {
 		t.Errorf("%d calls are waiting for our own end", ctx.calls)
 	}

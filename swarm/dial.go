@@ -95,10 +95,13 @@ func (s *Swarm) dial(ctx context.Context, addr netip.AddrPort, from discovery.Or
 		return
 	}
 	defer st.Close()
-	if err := s.meet(newPeer(s, conn, st, meeting{addr, true, from})); err != nil {
+	p := newPeer(s, conn, st, meeting{addr, true, from})
+	if err := s.meet(ctx, p); err != nil {
 		s.node.options.Verbose("peer %v: %v", addr, err)
 		s.release(addr)
+		return
 	}
+	s.keep(p)
 }
 
 // dialled notes how a dial went.

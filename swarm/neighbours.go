@@ -45,18 +45,27 @@ var (
 	errBanned    = errors.New("the peer is banned")
 )
 
-// meet runs a connection to a peer from the end of its handshake to its own.
-func (s *Swarm) meet(p *Peer) error {
-	s.challenge(p)
+// meet makes p a neighbour after its handshake, or closes the connection and says
+// why. It gives up when ctx ends.
+func (s *Swarm) meet(ctx context.Context, p *Peer) error {
+	s.challenge(ctx, p)
+	if ctx.Err() != nil {
+		_ = p.stream.Close()
+		return context.Cause(ctx)
+	}
 	if bye, err := s.admit(p); err != nil {
 		p.refuse(bye, err)
 		return err
 	}
+	return nil
+}
+
+// keep runs the connection to a neighbour until it ends.
+func (s *Swarm) keep(p *Peer) {
 	defer s.dismiss(p)
 	s.node.options.Verbose("peer %v has joined", p.addr)
 	p.run()
 	s.node.options.Verbose("peer %v has left: %v", p.addr, p.ended())
-	return nil
 }
 
 // admit makes p a neighbour, or says why not.
@@ -105,7 +114,7 @@ func (s *Swarm) sameNode(p *Peer) *Peer {
 // challenge has the older connection to the node of p prove that it is of use: who
 // comes anew may have lost it, as his address or ours has changed, or may be another
 // one, whose name somebody took.
-func (s *Swarm) challenge(p *Peer) {
+func (s *Swarm) challenge(ctx context.Context, p *Peer) {
 	s.mu.Lock()
 	o := s.sameNode(p)
 	s.mu.Unlock()
@@ -127,7 +136,7 @@ func (s *Swarm) challenge(p *Peer) {
 		}
 		select {
 		case <-look.C:
-		case <-p.stream.hungUp:
+		case <-ctx.Done():
 			return
 		}
 	}
