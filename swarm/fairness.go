@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/shoal-dl/shoal/swarm/discovery"
 	"github.com/shoal-dl/shoal/swarm/wire"
 )
 
@@ -141,13 +142,8 @@ func (t *turns) short(c *turn) bool {
 
 // newTurn returns the place of a connection to that host.
 func newTurn(host netip.Addr, wake func()) *turn {
-	host = host.Unmap().WithZone("")
-	bits := host.BitLen()
-	if host.Is6() {
-		bits = 64
-	}
-	key, _ := host.Prefix(bits) // the zero Prefix if there is no address: a host of its own kind
-	return &turn{key: key, wake: wake}
+	// The zero Prefix, if there is no address, is a host of its own kind.
+	return &turn{key: discovery.HostNetwork(host), wake: wake}
 }
 
 // ask tells that there is something to send to c. More than once is no harm.

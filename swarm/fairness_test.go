@@ -151,6 +151,26 @@ func TestTurns(t *testing.T) {
 	}
 }
 
+// TestTurnHost takes the machines of a local network for as many hosts, and a /64 of
+// the Internet for one.
+func TestTurnHost(t *testing.T) {
+	for _, tt := range []struct {
+		a, b string
+		same bool
+	}{
+		{"fd00::1", "fd00::2", false},
+		{"fe80::1%eth0", "fe80::2%eth0", false},
+		{"192.168.0.1", "::ffff:192.168.0.1", true},
+		{"2a00::1", "2a00::2", true},
+		{"2a00::1", "2a00:0:0:1::1", false},
+	} {
+		a, b := newTurn(netip.MustParseAddr(tt.a), nil), newTurn(netip.MustParseAddr(tt.b), nil)
+		if (a.key == b.key) != tt.same {
+			t.Errorf("%s and %s have the keys %v and %v", tt.a, tt.b, a.key, b.key)
+		}
+	}
+}
+
 // TestTurnsGoOn has many connections of few hosts send at random, and wants each
 // of them served again and again; and each host as much as any other, if none has
 // nothing to send at times, with which a host ends its turn early.

@@ -315,7 +315,7 @@ func (b *Book) Self(addrs ...netip.AddrPort) {
 // Ban forgets all addresses of that host and takes no new ones for the rest
 // of the session. On the public internet an IPv6 host is its whole /64.
 func (b *Book) Ban(host netip.Addr) {
-	network := hostNetwork(host)
+	network := HostNetwork(host)
 	if !network.IsValid() {
 		return
 	}
@@ -329,12 +329,13 @@ func (b *Book) Ban(host netip.Addr) {
 
 // Banned tells whether that host was banned: it is not to be dialled, and an
 // incoming connection of its is to be closed.
-func (b *Book) Banned(host netip.Addr) bool { return b.bans.has(hostNetwork(host)) }
+func (b *Book) Banned(host netip.Addr) bool { return b.bans.has(HostNetwork(host)) }
 
-// hostNetwork is what one ban covers: the address, or the /64 of a public IPv6
-// address, of which its host has all; a private /64 is a whole local network.
+// HostNetwork is what counts as one host, and what one ban covers: the address, or
+// the /64 of a public IPv6 address, of which its host has all; a private /64 is a
+// whole local network.
 // It is the zero Prefix for an invalid address.
-func hostNetwork(host netip.Addr) netip.Prefix {
+func HostNetwork(host netip.Addr) netip.Prefix {
 	host = host.Unmap().WithZone("")
 	bits := host.BitLen()
 	if host.Is6() && Public(host) {
