@@ -13,10 +13,10 @@ import (
 )
 
 const (
-	mostServed = 8         // hosts served at once, from DESIGN section 6
-	quantum    = 256 << 10 // bytes a host may be sent before it is the next one's turn
-	stallAfter = 3 * time.Second
-	mostUnread = 2 // of those served at once whose host does not read what else it asked for
+	mostServed = 8               // hosts served at once, from DESIGN section 6
+	quantum    = 256 << 10       // bytes a host may be sent before it is the next one's turn
+	stallAfter = 3 * time.Second // how long a turn may take
+	mostUnread = 2               // of those served at once whose host does not read what else it asked for, and of slow ones
 
 	// strangerBytes is what a connection may be sent without taking any of it: the
 	// systems at both ends keep that much.
@@ -29,9 +29,10 @@ const (
 
 // turns decides who is served: deficit round-robin over bytes, by host. While
 // several hosts want something, each has one connection served at a time, so
-// that opening more of them is of no use; and a connection that takes nothing
-// loses its place to those who do. While it takes nothing, the others of its host
-// have few places.
+// that opening more of them is of no use; and a connection that does not take a
+// turn's bytes in the time of a turn loses its place to those who do. While it
+// takes nothing, the others of its host have few places. Slow ones have few places
+// together while there is anybody else.
 //
 // Hosts of the Internet share what the user's other traffic leaves of the line.
 // Their turns are short, so as not to be a queue themselves.
@@ -65,10 +66,11 @@ type turn struct {
 	wake   func() // tells that allowance has changed; must not block
 
 	// Guarded by turns.mu.
-	host     *turnHost // nil while it wants nothing
-	state    turnState
-	progress time.Time // of when it was last sent something
-	sent     int64     // bytes
+	host  *turnHost // nil while it wants nothing
+	state turnState
+	began time.Time // of its turn
+	slow  bool      // it has lost its place, and not taken a turn's bytes in time since
+	sent  int64     // bytes
 }
 
 type turnState uint8
@@ -167,7 +169,7 @@ func (t *turns) ask(c *turn, now time.Time) {
 func (t *turns) allowance(c *turn, now time.Time) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.settle(c)
+	t.settle(c, now)
 	t.begin(now)
 	if c.state != turnServing {
 		return 0
@@ -177,13 +179,14 @@ func (t *turns) allowance(c *turn, now time.Time) int {
 
 // settle ends the turn of c if its host has been sent enough, by this connection
 // or another. If it has lost its place, it goes behind the others: it is alive.
-func (t *turns) settle(c *turn) {
+func (t *turns) settle(c *turn, now time.Time) {
 	switch {
 	case c.state == turnStalled:
 		c.host.stalled--
 		t.queue(c)
 	case c.state == turnServing && c.host.deficit <= 0:
-		t.endTurn(c)
+		c.slow = false
+		t.endTurn(c, now)
 	}
 }
 
@@ -194,17 +197,16 @@ func (t *turns) spent(c *turn, n int, now time.Time) {
 	if c.host == nil {
 		return
 	}
-	c.progress = now
 	c.sent += int64(n)
 	c.host.deficit -= n
-	t.settle(c)
+	t.settle(c, now)
 	t.begin(now)
 }
 
 // endTurn makes way for the next, if there is one or the limit bids to wait.
-func (t *turns) endTurn(c *turn) {
+func (t *turns) endTurn(c *turn, now time.Time) {
 	if len(t.ring) == 0 && t.most() == 0 && (!c.yields || t.gentle == 0) {
-		c.host.deficit = quantum
+		c.host.deficit, c.began = quantum, now
 		return
 	}
 	t.stop(c)
@@ -238,14 +240,14 @@ func (t *turns) done(c *turn, now time.Time) {
 	t.begin(now)
 }
 
-// watch takes the place from those who have not taken a byte for a while.
+// watch takes the place from those whose turn takes too long.
 func (t *turns) watch(now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, c := range slices.Clone(t.serving) {
-		if now.Sub(c.progress) > stallAfter {
+		if now.Sub(c.began) > stallAfter {
 			t.stop(c)
-			c.state = turnStalled
+			c.state, c.slow = turnStalled, true
 			c.host.stalled++
 		}
 	}
@@ -345,6 +347,9 @@ func (t *turns) mayBegin(h *turnHost) bool {
 	if h.stalled > 0 && t.unread() >= mostUnread {
 		return false
 	}
+	if h.waiting[0].slow && t.slowServed() >= mostUnread && t.othersWant() {
+		return false
+	}
 	if h.serving == 0 {
 		return true
 	}
@@ -366,6 +371,23 @@ func (t *turns) unread() (n int) {
 	return n
 }
 
+// slowServed counts slow connections being served.
+func (t *turns) slowServed() (n int) {
+	for _, c := range t.serving {
+		if c.slow {
+			n++
+		}
+	}
+	return n
+}
+
+// othersWant tells whether a connection that is not slow is served, or the next of
+// its host.
+func (t *turns) othersWant() bool {
+	return t.slowServed() < len(t.serving) ||
+		slices.ContainsFunc(t.ring, func(h *turnHost) bool { return !h.waiting[0].slow })
+}
+
 // serve begins the turn of the first of h, which is out of the ring, and puts h
 // back if others of it wait.
 func (t *turns) serve(h *turnHost, now time.Time) {
@@ -374,7 +396,7 @@ func (t *turns) serve(h *turnHost, now time.Time) {
 	if len(h.waiting) > 0 {
 		t.ring = append(t.ring, h)
 	}
-	c.state, c.progress = turnServing, now
+	c.state, c.began = turnServing, now
 	h.serving++
 	t.serving = append(t.serving, c)
 	c.wake()

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -44,14 +45,21 @@ func (t *table) asks(names ...string) {
 
 func (t *table) spends(name string, n int) { t.spent(t.turn[name], n, t.now) }
 
-// stall lets so much time pass that all lose their places but those who take
-// something.
+// stall lets so much time pass that all lose their places but those who take a
+// turn's bytes.
 func (t *table) stall(but ...string) {
 	t.now = t.now.Add(stallAfter + 1)
 	for _, name := range but {
-		t.spends(name, 1)
+		t.spends(name, quantum)
 	}
 	t.watch(t.now)
+}
+
+// goOn tells that these have sent what they had begun to send.
+func (t *table) goOn(names ...string) {
+	for _, name := range names {
+		t.allowance(t.turn[name], t.now)
+	}
 }
 
 // served names those whose turn it is.
@@ -102,10 +110,34 @@ func TestTurns(t *testing.T) {
 		"who stalls loses his place": {func(t *table) {
 			t.asks("a1", "b1", "a2")
 			t.now = t.now.Add(2 * time.Second)
-			t.spends("b1", 1)
+			t.spends("b1", q)
 			t.now = t.now.Add(2 * time.Second)
 			t.watch(t.now)
 		}, "[a2 b1]"},
+		"also who takes little": {func(t *table) {
+			t.asks("a1", "b1", "c1", "d1", "e1", "f1", "g1", "h1", "i1")
+			t.now = t.now.Add(2 * time.Second)
+			t.spends("b1", 1)
+			t.now = t.now.Add(2 * time.Second)
+			t.watch(t.now)
+		}, "[i1]"},
+		"slow ones have two places": {func(t *table) {
+			t.asks("a1", "b1", "c1", "d1", "e1")
+			t.stall("e1")
+			t.goOn("a1", "b1", "c1", "d1")
+		}, "[a1 b1 e1]"},
+		"and all, if there is nobody else": {func(t *table) {
+			t.asks("a1", "b1", "c1", "d1", "e1")
+			t.stall("e1")
+			t.goOn("a1", "b1", "c1", "d1")
+			t.done(t.turn["e1"], t.now)
+		}, "[a1 b1 c1 d1]"},
+		"until one takes a turn's bytes": {func(t *table) {
+			t.asks("a1", "b1", "c1", "d1", "e1")
+			t.stall("e1")
+			t.goOn("a1", "b1", "c1", "d1")
+			t.spends("a1", q)
+		}, "[a1 b1 c1 e1]"},
 		"and comes back behind the others": {func(t *table) {
 			t.asks("a1", "b1", "a2")
 			t.stall("b1")
@@ -216,8 +248,8 @@ func TestTakers(t *testing.T) {
 	tb.spends("B1", strangerBytes)
 	tb.done(tb.turn["c1"], tb.now)
 	tb.now = tb.now.Add(stallAfter + 1)
-	tb.spends("a1", 1)
-	tb.spends("B1", 1)
+	tb.spends("a1", quantum)
+	tb.spends("B1", quantum)
 	tb.watch(tb.now)
 	var takers []string
 	for name, c := range tb.turn {
@@ -242,6 +274,79 @@ func TestTurnsForget(t *testing.T) {
 	}
 	if len(tb.hosts)+len(tb.ring)+len(tb.serving) > 0 {
 		t.Errorf("left are %v, %v, %v", tb.hosts, tb.ring, tb.serving)
+	}
+}
+
+// dawdle asks for little at a time, and takes one answer just before its turn would
+// be over if that were all it had to take.
+func (s *stranger) dawdle(c *content, until time.Time) {
+	const little = 4 << 10
+	next[wire.Bitfield](s)
+	_ = s.nc.SetReadDeadline(until)
+	id := uint32(0)
+	ask := func() { // never for two in a row that one read answers
+		offset := int(id) / c.NumPieces() * 2 * little % int(c.PieceSize)
+		s.say(wire.Request{ID: id, Piece: int(id) % c.NumPieces(), Offset: offset, Length: little}.Append(nil))
+		id++
+	}
+	for range window / little / 2 {
+		ask()
+	}
+	for next[wire.Data](s) != nil {
+		ask()
+		time.Sleep(stallAfter - stallAfter/20)
+	}
+}
+
+// TestSlowReaders has as many as can be served at once read as slowly as they can,
+// or have slow lines, while somebody comes who does not. Nobody keeps another from
+// what the uplink has for him.
+func TestSlowReaders(t *testing.T) {
+	c := newContent(t, 16<<20, 256<<10, false)
+	for name, n := range map[string]struct{ dawdling, slow int }{
+		"some dawdle": {mostServed, 0}, "many dawdle": {5 * mostServed, 0}, "slow lines": {0, 3 * mostServed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				m := w.machine(swarmtest.Line{Up: 10 << 20, Delay: 5 * time.Millisecond})
+				w.node(m, Options{Share: true}).Join(c.seed())
+				synctest.Wait()
+				var all sync.WaitGroup
+				until := time.Now().Add(2 * time.Minute)
+				for range n.dawdling {
+					s := w.dialled(w.machine(near), m, c)
+					all.Go(func() { s.dawdle(c, until) })
+				}
+				const line = 24 << 10
+				var slow atomic.Int64
+				for range n.slow {
+					s := w.dialled(w.machine(swarmtest.Line{Down: line}), m, c)
+					all.Go(func() { slow.Add(int64(s.greedy(c, time.Until(until)))) })
+				}
+				time.Sleep(30 * time.Second)
+				_, s := w.leech(c, Options{}, m)
+				p := firstPeer(t, s)
+				ctx, cancel := context.WithDeadline(t.Context(), until)
+				defer cancel()
+				began := time.Now()
+				for range 5 {
+					if _, err := bring(ctx, p, lease(upTo(c.NumPieces())...)); err != nil {
+						t.Error(err)
+					}
+				}
+				took := time.Since(began)
+				all.Wait()
+				share := float64(slow.Load()) / (line * 120 * float64(max(n.slow, 1)))
+				t.Logf("%.0f KiB/s; the slow ones have %.0f %% of what they can take", 5*16<<10/took.Seconds(), 100*share)
+				if took > 40*time.Second { // a lease may have to wait until the turns of slow ones are over
+					t.Errorf("80 MiB at 10 MiB/s take %v", took)
+				}
+				if n.slow > 0 && share < 0.8 {
+					t.Error("the slow ones get too little")
+				}
+			})
+		})
 	}
 }
 
