@@ -542,21 +542,24 @@ func TestUnshared(t *testing.T) {
 	})
 }
 
-// TestMaxUpload stops sharing after so many bytes.
+// TestMaxUpload stops sharing after so many bytes, and not before: not even when
+// they are fewer than are read at once.
 func TestMaxUpload(t *testing.T) {
-	c := newContent(t, 10<<20, 64<<10, false)
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		m := w.machine(near)
-		s := w.node(m, Options{Share: true, MaxUpload: 2 << 20}).Join(c.seed())
-		_, l := w.leech(c, Options{}, m)
-		p := firstPeer(t, l)
-		_, err := bring(t.Context(), p, lease(upTo(c.NumPieces())...))
-		if e, ok := errors.AsType[*Error](err); !ok || !e.Lasting {
-			t.Errorf("error %v is not a lasting one", err)
-		}
-		if n := s.Stats().Uploaded; n < 2<<20-quantum || n > 2<<20 {
-			t.Errorf("%d bytes were uploaded", n)
-		}
-	})
+	c := newContent(t, 10<<20, 256<<10, false)
+	for _, most := range []int64{1, 250 << 10, 2 << 20} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			m := w.machine(near)
+			s := w.node(m, Options{Share: true, MaxUpload: most}).Join(c.seed())
+			_, l := w.leech(c, Options{}, m)
+			p := firstPeer(t, l)
+			_, err := bring(t.Context(), p, lease(upTo(c.NumPieces())...))
+			if e, ok := errors.AsType[*Error](err); !ok || !e.Lasting {
+				t.Errorf("error %v is not a lasting one", err)
+			}
+			if n := s.Stats().Uploaded; n != most {
+				t.Errorf("%d bytes of %d were uploaded", n, most)
+			}
+		})
+	}
 }

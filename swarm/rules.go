@@ -2,6 +2,7 @@ package swarm
 
 import (
 	"context"
+	"math"
 	"sync"
 
 	"github.com/shoal-dl/shoal/swarm/quota"
@@ -22,6 +23,15 @@ func (n *Node) spend(bytes int, lan bool) bool {
 		return false
 	}
 	return true
+}
+
+// left is how many bytes of blocks MaxUpload still lets go out.
+func (n *Node) left() int {
+	most := n.maxUpload.Load()
+	if most == 0 {
+		return math.MaxInt
+	}
+	return int(min(most-n.uploaded.Load(), math.MaxInt))
 }
 
 // unspend takes back bytes that did not go out after all.

@@ -130,7 +130,9 @@ func (p *Peer) serve() (more bool, err error) {
 	if most == 0 {
 		return false, nil
 	}
-	r := u.take(min(most, quantum), turns.block(u.turn))
+	// If nothing is left, it is for send to find out.
+	left := max(p.swarm.node.left(), 1)
+	r := u.take(min(most, quantum, left), min(turns.block(u.turn), left))
 	if r.size == 0 {
 		turns.done(u.turn, time.Now())
 		if u.waiting() { // it came in between
