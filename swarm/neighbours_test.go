@@ -432,6 +432,31 @@ func TestUnproven(t *testing.T) {
 	})
 }
 
+// TestCancels has somebody cancel what he never asked for, and then what he did. It
+// is answered instead, until he has calmed down.
+func TestCancels(t *testing.T) {
+	c := newContent(t, 1<<20, 64<<10, false)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		m := w.machine(near)
+		w.node(m, Options{Share: true, LimitUp: perSecond(16 << 10)}).Join(c.seed())
+		synctest.Wait()
+		s := w.dialled(w.machine(near), m, c)
+		for id := range uint32(3) {
+			s.say(wire.Request{ID: id, Piece: int(id), Length: 64 << 10}.Append(nil))
+		}
+		for id := range uint32(2 * cancelRate) {
+			_ = s.Write(wire.Cancel{ID: id + 10}.Append(nil))
+		}
+		s.say(wire.Cancel{ID: 1}.Append(nil))
+		time.Sleep(time.Second)
+		s.say(wire.Cancel{ID: 2}.Append(nil))
+		if r := next[wire.Reject](s); r == nil || r.ID != 2 {
+			t.Errorf("it was rejected %v", r)
+		}
+	})
+}
+
 // TestDisk has a disk of our own fail.
 func TestDisk(t *testing.T) {
 	c := newContent(t, 1<<20, 64<<10, false)

@@ -23,6 +23,8 @@ const (
 	// PEX is taken more rarely: what is more is ignored.
 	pexEvery = time.Second
 	pexBurst = 5
+	// So many CANCELs a second are looked up: what is more is answered instead.
+	cancelRate = requestsMost
 )
 
 // Peer is one neighbour in a swarm, for as long as the connection lasts. Its
@@ -51,6 +53,7 @@ type Peer struct {
 
 	chatter *rate.Limiter // the reader's
 	pex     *rate.Limiter // likewise
+	cancels *rate.Limiter // likewise
 	told    told          // the writer's
 
 	out  outbox
@@ -74,6 +77,7 @@ func newPeer(s *Swarm, conn *wire.Conn, stream *stream, how meeting) *Peer {
 		wake:    make(chan struct{}, 1),
 		chatter: rate.NewLimiter(chatterRate, chatterBurst),
 		pex:     rate.NewLimiter(rate.Every(pexEvery), pexBurst),
+		cancels: rate.NewLimiter(cancelRate, cancelRate),
 	}
 	switch port := conn.Peer().Port; {
 	case how.dialled:

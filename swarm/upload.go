@@ -61,8 +61,8 @@ func (p *Peer) refusal(r wire.Request) wire.RejectReason {
 
 // takeCancel drops a request that is still waiting.
 func (p *Peer) takeCancel(id uint32) error {
-	if !p.up.forget(id) {
-		return nil // it has been answered
+	if !p.cancels.AllowN(time.Now(), 1) || !p.up.forget(id) {
+		return nil // it will be answered, or has been
 	}
 	return p.say(wire.Reject{ID: id, Reason: wire.RejectCancelled}.Append)
 }
