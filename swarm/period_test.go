@@ -27,3 +27,20 @@ func TestRatio(t *testing.T) {
 		}
 	})
 }
+
+// TestLastAsked tells when it was by a clock that does not jump with the wall's.
+func TestLastAsked(t *testing.T) {
+	c := newContent(t, 1<<20, 64<<10, false)
+	n := runNode(t, Options{Listen: "127.0.0.1:0", Share: true})
+	s := n.Join(c.seed())
+	waitFor(t, func() bool { return len(n.contents()) > 0 })
+	began := time.Now()
+	visit(t, c, n.sockets.tcp.Addr().String(), 2)
+	at := s.Stats().LastAsked
+	if at.Before(began) || at.After(time.Now()) {
+		t.Errorf("it was asked at %v", at)
+	}
+	if at == at.Round(0) {
+		t.Errorf("%v has no monotonic reading", at)
+	}
+}

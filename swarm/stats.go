@@ -31,7 +31,7 @@ func (s *Swarm) Stats() Stats {
 	s.mu.Unlock()
 	st := Stats{Uploaded: s.uploaded.Load(), ToLAN: s.toLAN.Load(), Peers: len(peers)}
 	if asked := s.asked.Load(); asked != 0 {
-		st.LastAsked = time.Unix(0, asked)
+		st.LastAsked = s.began.Add(time.Duration(asked)) // which a jump of the wall clock does not change
 	}
 	for _, p := range peers {
 		st.Table = append(st.Table, p.stats())

@@ -52,7 +52,8 @@ type Swarm struct {
 	sated     chan struct{} // capacity 1: they are reached
 	toLAN     atomic.Int64  // bytes of uploaded
 	shrinking shrinking
-	asked     atomic.Int64 // when a request was last taken, in Unix nanoseconds; 0 if never
+	began     time.Time
+	asked     atomic.Int64 // when a request was last taken, in nanoseconds since began; 0 if never
 
 	// Set before run; nil if they may not be used.
 	dht *dht.DHT
@@ -72,7 +73,7 @@ type Swarm struct {
 func newSwarm(n *Node, c Content) *Swarm {
 	m := c.Manifest
 	s := &Swarm{
-		node: n, manifest: m, keys: m.Keys(), pieces: m.NumPieces(), read: c.Read,
+		node: n, began: time.Now(), manifest: m, keys: m.Keys(), pieces: m.NumPieces(), read: c.Read,
 		stretch:  stretchOf(m.NumPieces(), m.PieceSize),
 		contacts: slices.Concat(n.options.Peers, c.Peers),
 		open:     m.Shareable(),

@@ -40,7 +40,7 @@ func (p *Peer) takeRequest(r wire.Request) error {
 	if busy {
 		return p.say(wire.Reject{ID: r.ID, Reason: wire.RejectBusy}.Append)
 	}
-	p.swarm.asked.Store(now.UnixNano())
+	p.swarm.asked.Store(int64(max(now.Sub(p.swarm.began), 1)))
 	p.swarm.node.turns.ask(u.turn, now)
 	if p.yields() {
 		signal(p.swarm.node.upload)

@@ -118,7 +118,7 @@ func (b *Book) Add(from Origin, addrs ...netip.AddrPort) (added int) {
 // Told is Add for one PEX message of that peer. Of what it names, no more than a
 // hundred addresses wait for their first dial.
 func (b *Book) Told(peer netip.Addr, addrs ...netip.AddrPort) (added int) {
-	return b.add(teller{origin: pexFrom(peer), host: hostNetwork(peer)}, addrs)
+	return b.add(teller{origin: pexFrom(peer), host: HostNetwork(peer)}, addrs)
 }
 
 func (b *Book) add(by teller, addrs []netip.AddrPort) (added int) {
@@ -172,7 +172,7 @@ func (b *Book) allowed(addr netip.AddrPort, from Origin) bool {
 // room tells whether one more address may be remembered, making room where a
 // worse one can go.
 func (b *Book) room(addr netip.AddrPort, from Origin) bool {
-	host := hostNetwork(addr.Addr())
+	host := HostNetwork(addr.Addr())
 	if !b.private && !from.trusted() && !b.limit(maxPorts, from, host) {
 		return false
 	}
