@@ -48,7 +48,8 @@ func (s *Swarm) dialSome(ctx context.Context) time.Duration {
 func (s *Swarm) nextDial(now time.Time) (netip.AddrPort, discovery.Origin, time.Duration, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.peers)+s.dialling >= s.wanted() {
+	full := len(s.peers)+s.dialling >= neighboursMost
+	if victim, _ := s.victim(1); s.engaged()+s.dialling >= s.wanted() || full && victim == nil {
 		return netip.AddrPort{}, 0, discovery.Never, false
 	}
 	addr, from, wait, ok := s.book.Next(now)
@@ -75,7 +76,29 @@ func (s *Swarm) wanted() int {
 func (s *Swarm) few() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.peers) < s.wanted()
+	return s.engaged() < s.wanted()
+}
+
+// engaged counts the neighbours that make others superfluous. Those who just came and
+// have nothing that we lack do not, or they could keep us from all who have. The
+// caller holds s.mu.
+func (s *Swarm) engaged() (n int) {
+	if s.have.All() {
+		return len(s.peers)
+	}
+	for _, p := range s.peers {
+		if p.dialled || s.needs(p) {
+			n++
+		}
+	}
+	return n
+}
+
+// needs tells whether p has something that we lack. The caller holds s.mu.
+func (s *Swarm) needs(p *Peer) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.have != nil && !s.have.IsSuperSet(p.have)
 }
 
 // alone tells whether there is no neighbour.

@@ -187,6 +187,13 @@ func (d *download) overdue(now time.Time) time.Duration {
 	return now.Sub(d.moved)
 }
 
+// idle is how long no block has come, and none was asked for anew.
+func (d *download) idle(now time.Time) time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return now.Sub(d.moved)
+}
+
 // unanswered is how long the last PING has waited for its answer, 0 if it has come.
 func (d *download) unanswered(age time.Duration) time.Duration {
 	d.mu.Lock()

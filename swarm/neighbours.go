@@ -32,6 +32,9 @@ const (
 	proveLook   = 50 * time.Millisecond
 	// uselessAfter is how long it may owe us blocks then.
 	uselessAfter = 10 * time.Second
+	// idleAfter is how long a neighbour that is of no use keeps its place from others.
+	// It bounds how often a crowd that waits for something changes places.
+	idleAfter = 5 * time.Minute
 )
 
 var (
@@ -161,32 +164,55 @@ func (s *Swarm) crowded(p *Peer) bool {
 }
 
 // evict closes a connection in favour of p, and tells whether there was one to
-// close: between two ends that both have everything, or else the newest of a host
-// that would still have as many as that of p.
+// close.
 func (s *Swarm) evict(p *Peer) bool {
-	if s.have.All() {
-		for _, o := range s.peers {
-			if o.complete() && o.ended() == nil {
-				o.close(errUseless, wire.ByeDone)
-				return true
-			}
-		}
+	o, why := s.victim(s.peersOf(p) + 1)
+	if o == nil {
+		return false
 	}
-	most := s.peersOf(p) + 1
-	var newest *Peer
+	bye := wire.ByeDone
+	if why == errCrowded {
+		bye = wire.ByeFull
+	}
+	o.close(why, bye)
+	return true
+}
+
+// victim returns the neighbour that has to make room for one of a host that would
+// then have so many, and why, or nil: one that has everything while we have too, or
+// the one that has been of no use for the longest time, or else the newest of a host
+// that would still have as many. The caller holds s.mu.
+func (s *Swarm) victim(most int) (found *Peer, why error) {
+	seed, longest := s.have.All(), idleAfter
 	for _, o := range s.peers {
 		if o.ended() != nil {
 			continue // it is leaving already
 		}
-		if n := s.peersOf(o); n > most || n == most && newest != nil {
-			most, newest = n, o
+		if seed && o.complete() {
+			return o, errUseless
+		}
+		if idle := o.idle(); idle > longest && !s.needs(o) {
+			longest, found = idle, o
 		}
 	}
-	if newest == nil {
-		return false
+	if found != nil {
+		return found, errUseless
 	}
-	newest.close(errCrowded, wire.ByeFull)
-	return true
+	for _, o := range s.peers {
+		if o.ended() != nil {
+			continue
+		}
+		if n := s.peersOf(o); n > most || n == most && found != nil {
+			most, found = n, o
+		}
+	}
+	return found, errCrowded
+}
+
+// idle is how long p has neither asked for anything nor given.
+func (p *Peer) idle() time.Duration {
+	now := time.Now()
+	return min(p.stream.age(), p.up.idle(now), p.down.idle(now))
 }
 
 // peersOf counts the live neighbours of the host of p.
@@ -264,6 +290,7 @@ func (s *Swarm) keepAlive(ctx context.Context) {
 		for _, p := range peers {
 			p.check()
 		}
+		signal(s.room) // who was of use may not be any more
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -306,6 +307,93 @@ func TestFull(t *testing.T) {
 		}
 		if n := s.Stats().Peers; n != neighboursMost {
 			t.Errorf("there are %d neighbours", n)
+		}
+	})
+}
+
+// idle connects, and does nothing but answer PING.
+func (w *world) idle(from, to *machine, c *content) {
+	s := w.dialled(from, to, c)
+	go func() {
+		for p := next[wire.Ping](s); p != nil; p = next[wire.Ping](s) {
+			s.say(wire.Pong{Nonce: p.Nonce}.Append(nil))
+		}
+	}()
+}
+
+// TestIdleDoNotStopDialling has as many come as are dialled for, or as there is room
+// for, who have nothing and want nothing. Whom the user names is dialled.
+func TestIdleDoNotStopDialling(t *testing.T) {
+	c := newContent(t, 1<<20, 64<<10, false)
+	for _, many := range []int{neighboursWanted, neighboursMost} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			m, s := w.leech(c, Options{Share: true})
+			synctest.Wait()
+			for range many {
+				w.idle(w.machine(near), m, c)
+			}
+			time.Sleep(time.Minute)
+			seed, _ := w.seed(c, near)
+			s.found(discovery.User, seed.at)
+			time.Sleep(idleAfter)
+			if peers := s.Peers(); !slices.ContainsFunc(peers, func(p *Peer) bool { return p.addr == seed.at }) {
+				t.Errorf("the seed is not among %d neighbours of %d", len(peers), many)
+			}
+		})
+	}
+}
+
+// TestIdleMakeRoom fills a seed with those who want nothing, but for one who takes a
+// little now and then. They make room for others, the one that does nothing for the
+// longest time first, and nobody does that still may want something.
+func TestIdleMakeRoom(t *testing.T) {
+	c := newContent(t, 1<<20, 64<<10, false)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		m, s := w.seed(c, near)
+		synctest.Wait()
+		taker, l := w.leech(c, Options{}, m)
+		p := firstPeer(t, l)
+		var idlers []*machine
+		for range neighboursMost - 1 {
+			from := w.machine(near)
+			w.idle(from, m, c)
+			idlers = append(idlers, from)
+			time.Sleep(time.Second)
+		}
+		synctest.Wait()
+		gone := func() (n int) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			for i, from := range append([]*machine{taker}, idlers...) {
+				if !slices.ContainsFunc(s.peers, func(p *Peer) bool { return p.addr.Addr() == from.at.Addr() }) {
+					if n++; i > n {
+						t.Errorf("number %d had to go, %d have", i, n)
+					}
+				}
+			}
+			return n
+		}
+		come := func() {
+			w.idle(w.machine(near), m, c)
+			time.Sleep(time.Second)
+		}
+		come()
+		if n := gone(); n != 0 {
+			t.Errorf("%d had to go although they had just come", n)
+		}
+		for range 10 {
+			time.Sleep(idleAfter / 5)
+			if _, err := bring(t.Context(), p, lease(0)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i := range 10 {
+			come()
+			if n := gone(); n != i+1 {
+				t.Errorf("%d had to go for %d", n, i+1)
+			}
 		}
 	})
 }

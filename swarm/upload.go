@@ -19,6 +19,7 @@ type upload struct {
 	mu    sync.Mutex
 	queue []wire.Request // what is left of them, first come first
 	bytes int
+	asked time.Time // when a request was last queued
 	rate  meter
 	sent  int64 // bytes of blocks, as they travelled
 }
@@ -35,6 +36,7 @@ func (p *Peer) takeRequest(r wire.Request) error {
 	if !busy {
 		u.queue = append(u.queue, r)
 		u.bytes += r.Length
+		u.asked = now
 	}
 	u.mu.Unlock()
 	if busy {
@@ -197,6 +199,16 @@ func (u *upload) pace(now time.Time) (perSecond float64, sent int64) {
 	defer u.mu.Unlock()
 	u.rate.add(0, now)
 	return u.rate.rate, u.sent
+}
+
+// idle is how long nothing has been asked for; 0 while something waits.
+func (u *upload) idle(now time.Time) time.Duration {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if len(u.queue) > 0 {
+		return 0
+	}
+	return now.Sub(u.asked)
 }
 
 // count counts bytes that were sent.
