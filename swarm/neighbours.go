@@ -171,7 +171,7 @@ func (s *Swarm) evict(p *Peer) bool {
 		return false
 	}
 	bye := wire.ByeDone
-	if why == errCrowded {
+	if errors.Is(why, errCrowded) {
 		bye = wire.ByeFull
 	}
 	o.close(why, bye)
