@@ -3,7 +3,6 @@ package fetch
 import (
 	"context"
 	"fmt"
-	"io"
 	"iter"
 	"net/http"
 	"net/url"
@@ -132,16 +131,11 @@ func (m *Mirror) bring(ctx context.Context, l Lease, s segment, yield func(Raw, 
 	}
 	w := m.client.watch(ctx)
 	defer w.stop()
-	b, at, err := m.open(w, s)
-	if err != nil {
-		return false, err
-	}
-	defer b.close()
-	b.received = l.Received
-	for done := int64(0); ; {
-		n, err := io.ReadFull(b, buf)
-		if done += int64(n); err != nil {
-			return false, m.failed(s, at, w.cut(err, done, s.bytes.end-s.bytes.first))
+	r := &replies{mirror: m, watch: w, segment: s, received: l.Received}
+	defer r.close()
+	for {
+		if err := r.read(buf); err != nil {
+			return false, err
 		}
 		if !yield(Raw{Piece: s.first, Data: buf}, nil) {
 			return false, nil
@@ -153,26 +147,6 @@ func (m *Mirror) bring(ctx context.Context, l Lease, s segment, yield func(Raw, 
 			return false, err
 		}
 	}
-}
-
-// open asks for a segment and returns the body, from the segment's first byte
-// on, and where it came from.
-func (m *Mirror) open(w *watch, s segment) (*body, target, error) {
-	resp, at, err := m.ask(w, s) //nolint:bodyclose // b closes it
-	if err != nil {
-		return nil, at, m.failed(s, at, err)
-	}
-	b := m.client.body(resp.Body, w)
-	skip, err := s.bytes.accept(resp, s.front)
-	if err == nil {
-		m.learn(s.file, at, strongValidator(resp.Header))
-		if _, err = io.CopyN(io.Discard, b, skip); err == nil {
-			return b, at, nil
-		}
-		err = w.cut(err, 0, s.bytes.end-s.bytes.first)
-	}
-	b.close()
-	return nil, at, m.failed(s, at, err)
 }
 
 // ask gets a reply for a segment. It asks anew where an earlier redirect has

@@ -1,0 +1,91 @@
+package fetch
+
+import "io"
+
+// mostReplies is how many replies one piece may be put together from. A server
+// that sends a byte at a time is no use.
+const mostReplies = 100
+
+// replies reads a segment, in as many replies as the server takes for it.
+type replies struct {
+	mirror   *Mirror
+	watch    *watch
+	segment  segment
+	received func(n int)
+
+	body *body  // nil before the first reply
+	at   target // where it comes from
+	done int64  // bytes of the segment that were read
+	got  int64  // those of them that this reply brought
+}
+
+// read fills buf, which is for one piece, with what comes next. When a reply breaks
+// off, the same server is asked for the rest, as long as each brings something: what
+// came is not lost, and all of a piece is from one source. A server that fell silent
+// is not.
+func (r *replies) read(buf []byte) error {
+	if r.body == nil {
+		if at, err := r.open(); err != nil {
+			return r.failed(at, err)
+		}
+	}
+	for n := 1; ; n++ {
+		err := r.readOn(&buf)
+		f := AsFault(err)
+		if f == nil || f.Kind != FaultPassing || r.watch.ctx.Err() != nil || r.got == 0 || n == mostReplies {
+			return r.failed(r.at, err)
+		}
+		r.body.close()
+		if _, stillNot := r.open(); stillNot != nil {
+			return r.failed(r.at, err)
+		}
+	}
+}
+
+// readOn reads what the reply has of buf, and leaves what is missing.
+func (r *replies) readOn(buf *[]byte) error {
+	n, err := io.ReadFull(r.body, *buf)
+	*buf = (*buf)[n:]
+	r.got += int64(n)
+	r.done += int64(n)
+	if err == nil {
+		return nil
+	}
+	return r.watch.cut(err, r.done, r.segment.bytes.end-r.segment.bytes.first)
+}
+
+// open asks for what is still to come of the segment, and sees to it that the body
+// begins with that. It returns where the answer came from.
+func (r *replies) open() (target, error) {
+	rest := r.segment
+	rest.bytes.first += r.done
+	resp, at, err := r.mirror.ask(r.watch, rest) //nolint:bodyclose // b closes it
+	if err != nil {
+		return at, err
+	}
+	b := r.mirror.client.body(resp.Body, r.watch)
+	skip, err := rest.bytes.accept(resp, rest.front)
+	if err == nil {
+		r.mirror.learn(rest.file, at, strongValidator(resp.Header))
+		if _, err = io.CopyN(io.Discard, b, skip); err != nil {
+			err = r.watch.cut(err, r.done, r.segment.bytes.end-r.segment.bytes.first)
+		}
+	}
+	if err != nil {
+		b.close()
+		return at, err
+	}
+	b.received = r.received
+	r.body, r.at, r.got = b, at, 0
+	return at, nil
+}
+
+func (r *replies) failed(at target, err error) error {
+	return r.mirror.failed(r.segment, at, err)
+}
+
+func (r *replies) close() {
+	if r.body != nil {
+		r.body.close()
+	}
+}
