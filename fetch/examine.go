@@ -3,7 +3,6 @@ package fetch
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"net/http/httptrace"
 	"net/netip"
@@ -112,10 +111,11 @@ func (m *Mirror) examine(ctx context.Context, e *Examined, span verify.Span) err
 	b := m.client.body(resp.Body, w)
 	defer b.close()
 	e.read(resp)
-	_, err = s.bytes.accept(resp, false)
+	_, n, err := s.bytes.accept(resp, false)
 	if f := AsFault(err); f != nil && f.Kind == FaultNoRange {
 		e.Piece, _ = m.manifest.Pieces(span.File)
-		err = nil
+		n, err = int64(m.manifest.Span(e.Piece).Size), nil
+		s.bytes.first, s.bytes.end = 0, n
 	}
 	if err != nil {
 		return m.failed(s, at, err)
@@ -123,8 +123,10 @@ func (m *Mirror) examine(ctx context.Context, e *Examined, span verify.Span) err
 	data := make([]byte, m.manifest.Span(e.Piece).Size)
 	e.Size = len(data)
 	b.received = func(n int) { e.Received += int64(n) }
-	if n, err := io.ReadFull(b, data); err != nil {
-		return m.failed(s, at, w.cut(err, int64(n), int64(len(data))))
+	r := &replies{mirror: m, watch: w, segment: s, received: b.received, body: b, at: at, left: n}
+	defer r.close()
+	if err := r.read(data); err != nil {
+		return err
 	}
 	_, err = m.manifest.Prove(e.Piece, data)
 	e.Right = !errors.Is(err, verify.ErrWrongPiece)

@@ -35,6 +35,8 @@ func TestExamine(t *testing.T) {
 		"without ranges": {handler: func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write(content)
 		}, right: true, validator: fetch.NoValidator},
+		"half of what was asked for": {handler: subset(content, func(size int) int { return (size + 1) / 2 }),
+			right: true, ranged: true, validator: fetch.NoValidator},
 		"wrong in the middle": {handler: func(w http.ResponseWriter, r *http.Request) {
 			other := slices.Clone(content)
 			other[2*piece] ^= 1

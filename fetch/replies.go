@@ -17,12 +17,13 @@ type replies struct {
 	at   target // where it comes from
 	done int64  // bytes of the segment that were read
 	got  int64  // those of them that this reply brought
+	left int64  // bytes that it is still to bring
 }
 
 // read fills buf, which is for one piece, with what comes next. When a reply breaks
-// off, the same server is asked for the rest, as long as each brings something: what
-// came is not lost, and all of a piece is from one source. A server that fell silent
-// is not.
+// off, or was for less than was asked for, the same server is asked for the rest, as
+// long as each brings something: what came is not lost, and all of a piece is from one
+// source. A server that fell silent is not.
 func (r *replies) read(buf []byte) error {
 	if r.body == nil {
 		if at, err := r.open(); err != nil {
@@ -36,7 +37,11 @@ func (r *replies) read(buf []byte) error {
 			return r.failed(r.at, err)
 		}
 		r.body.close()
-		if _, stillNot := r.open(); stillNot != nil {
+		short := r.left == 0
+		switch at, stillNot := r.open(); {
+		case stillNot != nil && short:
+			return r.failed(at, stillNot) // the reply before was as it should be
+		case stillNot != nil:
 			return r.failed(r.at, err)
 		}
 	}
@@ -44,9 +49,10 @@ func (r *replies) read(buf []byte) error {
 
 // readOn reads what the reply has of buf, and leaves what is missing.
 func (r *replies) readOn(buf *[]byte) error {
-	n, err := io.ReadFull(r.body, *buf)
+	n, err := io.ReadFull(io.LimitReader(r.body, r.left), *buf)
 	*buf = (*buf)[n:]
 	r.got += int64(n)
+	r.left -= int64(n)
 	r.done += int64(n)
 	if err == nil {
 		return nil
@@ -64,7 +70,7 @@ func (r *replies) open() (target, error) {
 		return at, err
 	}
 	b := r.mirror.client.body(resp.Body, r.watch)
-	skip, err := rest.bytes.accept(resp, rest.front)
+	skip, n, err := rest.bytes.accept(resp, rest.front)
 	if err == nil {
 		r.mirror.learn(rest.file, at, strongValidator(resp.Header))
 		if _, err = io.CopyN(io.Discard, b, skip); err != nil {
@@ -76,7 +82,7 @@ func (r *replies) open() (target, error) {
 		return at, err
 	}
 	b.received = r.received
-	r.body, r.at, r.got = b, at, 0
+	r.body, r.at, r.got, r.left = b, at, 0, n
 	return at, nil
 }
 

@@ -16,33 +16,36 @@ type byteRange struct{ first, end, size int64 }
 func (r byteRange) header() string { return fmt.Sprintf("bytes=%d-%d", r.first, r.end-1) }
 
 // accept checks a reply to a request for r, and tells how many bytes of its
-// body come before those asked for. A body that starts at the front of the
-// file when something else was asked for is only accepted when front is set.
-func (r byteRange) accept(resp *http.Response, front bool) (skip int64, err error) {
+// body come before those asked for, and how many of those follow: a server may
+// send fewer than it was asked for (RFC 9110, section 15.3.7). A body that starts
+// at the front of the file when something else was asked for is only accepted
+// when front is set.
+func (r byteRange) accept(resp *http.Response, front bool) (skip, n int64, err error) {
 	switch resp.StatusCode {
 	case http.StatusPartialContent:
 		if err := checkPlain(resp); err != nil {
-			return 0, err
+			return 0, 0, err
 		}
-		return 0, r.checkPartial(resp)
+		n, err := r.checkPartial(resp)
+		return 0, n, err
 	case http.StatusOK:
 		if err := checkPlain(resp); err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		if n := resp.ContentLength; n >= 0 && n != r.size {
-			return 0, r.wrongLength(n)
+			return 0, 0, r.wrongLength(n)
 		}
 		if r.first > 0 && !front {
-			return 0, faultf(FaultNoRange, "ignores Range")
+			return 0, 0, faultf(FaultNoRange, "ignores Range")
 		}
-		return r.first, nil
+		return r.first, r.end - r.first, nil
 	case http.StatusRequestedRangeNotSatisfiable:
 		_, _, total, _ := parseContentRange(resp.Header.Get("Content-Range"))
 		if total >= 0 && total != r.size {
-			return 0, r.wrongLength(total)
+			return 0, 0, r.wrongLength(total)
 		}
 	}
-	return 0, refusal(resp)
+	return 0, 0, refusal(resp)
 }
 
 // checkPlain refuses a body that is not just the bytes of the file.
@@ -59,25 +62,26 @@ func checkPlain(resp *http.Response) error {
 }
 
 // checkPartial holds Content-Range (RFC 9110, section 14.4) and Content-Length
-// to what was asked for.
-func (r byteRange) checkPartial(resp *http.Response) error {
+// to what was asked for, and tells how many bytes are sent.
+func (r byteRange) checkPartial(resp *http.Response) (int64, error) {
 	values := resp.Header.Values("Content-Range")
 	if len(values) != 1 {
-		return faultf(FaultLasting, "sent a range with %d Content-Range headers", len(values))
+		return 0, faultf(FaultLasting, "sent a range with %d Content-Range headers", len(values))
 	}
 	first, last, total, ok := parseContentRange(values[0])
 	switch {
 	case !ok || first < 0:
-		return faultf(FaultLasting, "sent Content-Range %.60q", values[0])
+		return 0, faultf(FaultLasting, "sent Content-Range %.60q", values[0])
 	case total >= 0 && total != r.size:
-		return r.wrongLength(total)
-	case first != r.first || last != r.end-1:
-		return faultf(FaultLasting, "sent bytes %d-%d when asked for %d-%d", first, last, r.first, r.end-1)
+		return 0, r.wrongLength(total)
+	case first != r.first || last < first || last >= r.end:
+		return 0, faultf(FaultLasting, "sent bytes %d-%d when asked for %d-%d", first, last, r.first, r.end-1)
 	}
-	if n := resp.ContentLength; n >= 0 && n != r.end-r.first {
-		return faultf(FaultLasting, "sent Content-Length %d for a range of %d bytes", n, r.end-r.first)
+	n := last + 1 - first
+	if length := resp.ContentLength; length >= 0 && length != n {
+		return 0, faultf(FaultLasting, "sent Content-Length %d for a range of %d bytes", length, n)
 	}
-	return nil
+	return n, nil
 }
 
 func (r byteRange) wrongLength(n int64) error {
