@@ -178,7 +178,7 @@ func (m *Mirror) ask(w *watch, s segment) (*http.Response, target, error) {
 // expired tells how servers answer for a link that was good for a time only.
 func expired(status int) bool {
 	switch status {
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusGone:
+	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusGone:
 		return true
 	}
 	return false
