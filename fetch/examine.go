@@ -123,7 +123,7 @@ func (m *Mirror) examine(ctx context.Context, e *Examined, span verify.Span) err
 	data := make([]byte, m.manifest.Span(e.Piece).Size)
 	e.Size = len(data)
 	b.received = func(n int) { e.Received += int64(n) }
-	r := &replies{mirror: m, watch: w, segment: s, received: b.received, body: b, at: at, left: n}
+	r := &replies{mirror: m, watch: w, segment: s, received: b.received, strict: true, body: b, at: at, left: n}
 	defer r.close()
 	if err := r.read(data); err != nil {
 		return err

@@ -12,6 +12,7 @@ type replies struct {
 	watch    *watch
 	segment  segment
 	received func(n int)
+	strict   bool // a reply that breaks off is the end of it
 
 	body *body  // nil before the first reply
 	at   target // where it comes from
@@ -32,12 +33,11 @@ func (r *replies) read(buf []byte) error {
 	}
 	for n := 1; ; n++ {
 		err := r.readOn(&buf)
-		f := AsFault(err)
-		if f == nil || f.Kind != FaultPassing || r.watch.ctx.Err() != nil || r.got == 0 || n == mostReplies {
+		short := r.left == 0
+		if !passes(err) || r.watch.ctx.Err() != nil || r.got == 0 || n == mostReplies || r.strict && !short {
 			return r.failed(r.at, err)
 		}
 		r.body.close()
-		short := r.left == 0
 		switch at, stillNot := r.open(); {
 		case stillNot != nil && short:
 			return r.failed(at, stillNot) // the reply before was as it should be
@@ -45,6 +45,11 @@ func (r *replies) read(buf []byte) error {
 			return r.failed(r.at, err)
 		}
 	}
+}
+
+func passes(err error) bool {
+	f := AsFault(err)
+	return f != nil && f.Kind == FaultPassing
 }
 
 // readOn reads what the reply has of buf, and leaves what is missing.
