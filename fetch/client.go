@@ -79,7 +79,7 @@ type Client struct {
 	mu         sync.Mutex // guards what follows
 	transports map[route]*http.Transport
 	trusted    map[string]standing // origins
-	http2      map[string]bool     // origins that refuse HTTP/1.1
+	http2      map[string]bool     // origins that answered: whether they refuse HTTP/1.1
 	named      map[string]bool     // hosts that Verbose was told of
 	clocks     map[string]time.Duration
 }

@@ -283,6 +283,32 @@ func TestHTTP1IsPreferred(t *testing.T) {
 	}
 }
 
+// TestHTTP1Stays has a server that would speak HTTP/2 as well hang up once, after it
+// has answered.
+func TestHTTP1Stays(t *testing.T) {
+	m, content := oneFile(t, 3*piece)
+	var protocols []string
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		protocols = append(protocols, r.Proto)
+		if n := len(protocols); n == 2 || n == 3 { // net/http asks again on a new connection
+			panic(http.ErrAbortHandler)
+		}
+		serveBytes(w, r, content)
+	}))
+	s.EnableHTTP2 = true
+	s.StartTLS()
+	defer s.Close()
+	mirror := newMirror(t, newClient(t, fetch.ClientOptions{Insecure: true}), m, s.URL)
+	for i, fails := range []bool{false, true, false} {
+		if _, err := bring(t.Context(), mirror, m, i, i+1); (err != nil) != fails {
+			t.Errorf("piece %d: %v", i, err)
+		}
+	}
+	if want := slices.Repeat([]string{"HTTP/1.1"}, 4); !slices.Equal(protocols, want) {
+		t.Errorf("spoke %v", protocols)
+	}
+}
+
 // TestCertificates has servers that ask for the client's certificate. Only the
 // one that the user named gets it, and only with the right authority is either
 // believed.

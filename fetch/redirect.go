@@ -158,21 +158,34 @@ func (c *Client) dress(req *http.Request, start *url.URL, r *route) {
 func (c *Client) roundTrip(req *http.Request, r route) (*http.Response, error) {
 	server := origin(req.URL)
 	c.mu.Lock()
-	r.http2 = c.http2[server]
+	http2, known := c.http2[server]
 	c.mu.Unlock()
+	r.http2 = http2
 	resp, err := c.transport(r).RoundTrip(req)
-	if err == nil || r.http2 || req.URL.Scheme != "https" || !refusesHTTP1(err) {
-		return resp, err
+	switch {
+	case err == nil:
+		c.spoke(server, http2)
+		return resp, nil
+	case known || req.URL.Scheme != "https" || !refusesHTTP1(err):
+		return nil, err
 	}
 	r.http2 = true
 	again, stillNot := c.transport(r).RoundTrip(req)
 	if stillNot != nil {
-		return resp, err
+		return nil, err
 	}
-	c.mu.Lock()
-	c.http2[server] = true
-	c.mu.Unlock()
+	c.spoke(server, true)
 	return again, nil
+}
+
+// spoke keeps what a server first answered to: who did so to HTTP/1.1 does not
+// refuse it, whatever becomes of a connection later.
+func (c *Client) spoke(server string, http2 bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, known := c.http2[server]; !known {
+		c.http2[server] = http2
+	}
 }
 
 // refusesHTTP1 tells whether an error can be the refusal of a server that
