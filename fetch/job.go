@@ -368,12 +368,13 @@ func (r *running) ended(l *lease, err error) {
 	if f == nil {
 		return
 	}
-	l.source.reason = f.Error()
 	var deadline time.Duration
 	if !r.Deadline.IsZero() {
 		deadline = max(r.Deadline.Sub(r.started), 1)
 	}
-	if r.ledger.fault(l.source.party, f, r.now(), deadline, r.Retries, r.jitter()) {
+	dropped := r.ledger.fault(l.source.party, f, r.now(), deadline, r.Retries, r.jitter())
+	l.source.reason = f.Error()
+	if dropped {
 		l.source.giveUp(r.now())
 		r.Observer.SourceChanged(l.source.Source, StateLeft, l.source.reason)
 	}

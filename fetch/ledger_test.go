@@ -3,6 +3,7 @@ package fetch
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -363,6 +364,19 @@ func TestPatience(t *testing.T) {
 			t.Errorf("gone %v, limit %d, most %d", a.gone, a.host.limit, a.host.most)
 		}
 	})
+	t.Run("refusal beside a working connection ends nothing, however long it is to last", func(t *testing.T) {
+		b := newBoard(t, 40)
+		a := b.add("A")
+		c := b.ask(a)
+		b.run(time.Second, map[*claim]float64{c: testPiece})
+		a.host.limit = 3
+		b.ask(a)
+		b.ended(b.ask(a))
+		f := &Fault{Kind: FaultBusy, RetryAfter: time.Hour, Err: ErrNoSource}
+		if b.fault(a, f, b.now, time.Minute, 5, 0) || a.notBefore > b.now || a.host.most != 1 {
+			t.Errorf("gone %v, not before %v, most %d", a.gone, a.notBefore, a.host.most)
+		}
+	})
 	t.Run("what an unknown URL is refused is no matter of connections", func(t *testing.T) {
 		b := newBoard(t, 4)
 		h := newHost(4)
@@ -407,6 +421,9 @@ func TestPatience(t *testing.T) {
 			gone := b.fault(a, f, b.now, tt.deadline, 5, 0)
 			if gone != tt.gone || !gone && a.notBefore < tt.notBeforeAtLeast {
 				t.Errorf("gone %v, not before %v", gone, a.notBefore)
+			}
+			if says := strings.Contains(f.Error(), "asks to wait for "+tt.after.String()); says != tt.gone {
+				t.Errorf("error is %q", f)
 			}
 		})
 	}

@@ -1,6 +1,9 @@
 package fetch
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Waits between the tries of one source: doubling, with jitter, as in
 // "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015).
@@ -49,6 +52,9 @@ func (l *ledger) fault(p *party, f *Fault, now, deadline time.Duration, retries 
 			break
 		}
 		if p.host.refused(now) {
+			if f.RetryAfter > 0 && f.exceeds(now, deadline) {
+				return false // those that work are worth keeping
+			}
 			break
 		}
 		p.retry(now, retries, jitter)
@@ -56,7 +62,7 @@ func (l *ledger) fault(p *party, f *Fault, now, deadline time.Duration, retries 
 		p.retry(now, retries, jitter)
 	}
 	if f.RetryAfter > 0 && !p.gone {
-		p.obey(now+f.RetryAfter, now, deadline)
+		p.obey(f, now, deadline)
 	}
 	return p.gone
 }
@@ -84,13 +90,19 @@ func (p *party) retry(now time.Duration, retries int, jitter float64) {
 
 // obey keeps a Retry-After that fits the deadline; else the source is of no
 // more use.
-func (p *party) obey(until, now, deadline time.Duration) {
+func (p *party) obey(f *Fault, now, deadline time.Duration) {
+	if f.exceeds(now, deadline) {
+		p.gone = true
+		f.Err = fmt.Errorf("%w, and asks to wait for %v", f.Err, f.RetryAfter)
+		return
+	}
+	p.notBefore = max(p.notBefore, now+f.RetryAfter)
+}
+
+// exceeds tells whether a Retry-After is longer than there is time.
+func (f *Fault) exceeds(now, deadline time.Duration) bool {
 	if deadline == 0 {
 		deadline = now + longestObeyed
 	}
-	if until >= deadline {
-		p.gone = true
-		return
-	}
-	p.notBefore = max(p.notBefore, until)
+	return now+f.RetryAfter >= deadline
 }
