@@ -506,7 +506,7 @@ func (s *session) resume(ctx context.Context, o *argv.Resume) error {
 				s.report.Pending(p.Path, fetch.Shown(p.Origin.URL), p.Have, p.Manifest)
 				return nil
 			}
-			c.Trust(p.Origin.URL)
+			c.Recorded(p.Origin.URL)
 			d := download{sharing: sh, manifest: p.Manifest, from: p.Origin, path: p.Path, onComplete: o.OnComplete}
 			return s.open(ctx, d, resume.Options{Overwrite: o.Overwrite, Recheck: o.Recheck})
 		})

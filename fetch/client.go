@@ -137,6 +137,15 @@ func NewClient(o ClientOptions) (*Client, error) {
 // is given. What is not an HTTP URL is ignored.
 func (c *Client) Trust(rawURL string) { c.raise(rawURL, named) }
 
+// Recorded lets the custom headers and the client certificate go to the origin of
+// a URL that lies on disk, if they are meant for this run: whose record it is the
+// user may not know.
+func (c *Client) Recorded(rawURL string) {
+	if c.options.Meant {
+		c.raise(rawURL, handed)
+	}
+}
+
 func (c *Client) raise(rawURL string, to standing) {
 	if u, err := parseURL(rawURL); err == nil {
 		c.mu.Lock()

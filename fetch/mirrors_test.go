@@ -52,3 +52,17 @@ func TestMirrors(t *testing.T) {
 		}
 	}
 }
+
+// TestRecorded lets what is set for all runs go to nothing that only a record names.
+func TestRecorded(t *testing.T) {
+	for meant, want := range map[bool]standing{false: stranger, true: handed} {
+		c, err := NewClient(ClientOptions{Meant: meant})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Recorded("https://b/m.shoal")
+		if got := c.trusts(&url.URL{Scheme: "https", Host: "b"}); got != want {
+			t.Errorf("meant %v: %v", meant, got)
+		}
+	}
+}
