@@ -40,6 +40,7 @@ func Open(ctx context.Context, m *verify.Manifest, from Origin, path string, o O
 			return nil, err
 		}
 		if there.right {
+			tidy(m, pl)
 			return finished(m, pl, there.looks), nil
 		}
 		if there.info != nil && !o.Overwrite {
@@ -75,10 +76,8 @@ func newFile(m *verify.Manifest, pl place, j *journal, from Origin) *File {
 }
 
 // finished makes the File of content that was in place from the start and looked
-// like this before it was known to be right. It removes what a crash right after
-// the final rename may have left beside it.
+// like this before it was known to be right.
 func finished(m *verify.Manifest, pl place, looks []marks) *File {
-	tidy(m, pl)
 	f := newFile(m, pl, nil, Origin{})
 	f.had.SetAll()
 	f.stored.SetAll()
@@ -88,8 +87,8 @@ func finished(m *verify.Manifest, pl place, looks []marks) *File {
 }
 
 // Offer makes the File of content that is in place at path, to be read from when
-// it is known to be right. It hashes nothing: to be sure that what Guard guards
-// is what was hashed, offer first and then hash.
+// it is known to be right. It hashes nothing, and so removes nothing: to be sure
+// that what Guard guards is what was hashed, offer first and then hash.
 func Offer(m *verify.Manifest, path string) (*File, error) {
 	pl, err := placeOf(path)
 	if err != nil {
@@ -101,8 +100,9 @@ func Offer(m *verify.Manifest, path string) (*File, error) {
 	return finished(m, pl, marksAt(m, pl.final)), nil
 }
 
-// tidy removes the part and the record of the very content that is in place.
-// It is a courtesy: what it cannot do, or is not sure of, it leaves.
+// tidy removes the part and the record of the very content that is in place and
+// right: a crash right after the final rename may have left them. It is a
+// courtesy: what it cannot do, or is not sure of, it leaves.
 func tidy(m *verify.Manifest, pl place) {
 	if _, err := os.Lstat(pl.state); err != nil {
 		return

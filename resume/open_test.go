@@ -272,6 +272,23 @@ func TestOverwriteFile(t *testing.T) {
 	c.inPlace(t, path)
 }
 
+// TestOfferRemovesNothing offers what may be wrong, as the part beside it may
+// then be all there is of the right content.
+func TestOfferRemovesNothing(t *testing.T) {
+	c := oneFile(t, "a.iso", 1, 3*pieceSize)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a.iso")
+	c.interrupted(t, path, 1, 2)
+	must(t, os.WriteFile(path, []byte("old"), 0o644))
+	before := tree(t, dir)
+	f, err := Offer(c.Manifest, path)
+	must(t, err)
+	must(t, f.Close())
+	if after := tree(t, dir); after != before {
+		t.Errorf("was\n%s, is\n%s", before, after)
+	}
+}
+
 func TestOverwriteFolder(t *testing.T) {
 	c := newContent(t, 1, someFiles)
 	path := filepath.Join(t.TempDir(), "folder")
