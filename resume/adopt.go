@@ -13,9 +13,10 @@ import (
 
 // Adopt makes the damaged content at path a download again, of which the pieces
 // in good are right, as (*verify.Manifest).Check has found. The content moves to
-// the part's name while it is mended; Finish or Close move it back. What a file
-// has too much is cut off by Finish, and what it lacks is made with the first of
-// its pieces. If nothing is there, Adopt is Open.
+// the part's name while it is mended; Finish or Close move it back. After a kill,
+// Open goes on with the same content, and refuses any other. What a file has too
+// much is cut off by Finish, and what it lacks is made with the first of its
+// pieces. If nothing is there, Adopt is Open.
 //
 // Errors are those of Open.
 func Adopt(ctx context.Context, m *verify.Manifest, from Origin, path string, good *bitset.BitSet) (*File, error) {
@@ -46,27 +47,34 @@ func Adopt(ctx context.Context, m *verify.Manifest, from Origin, path string, go
 
 // adopt takes over the content that the survey found at the final path.
 func (f *File) adopt(there survey, good *bitset.BitSet) error {
+	// A record without its part may still lie there. It must not speak for
+	// what now becomes the part.
+	old, err := f.journal.recall(f.m, f.origin.Raw)
+	if err != nil {
+		return err
+	}
+	if f.at.holdsLent(old) {
+		return f.at.lentInTheWay()
+	}
 	if _, err := os.Lstat(f.at.part); !errors.Is(err, fs.ErrNotExist) {
 		return inTheWay("create", f.at.part, "an interrupted download", "finish it with shoal resume, or remove it")
 	}
 	if err := there.room(f.m, f.at); err != nil {
 		return err
 	}
-	// A record without its part may still lie there. It must not speak for
-	// what now becomes the part.
-	if _, err := f.journal.recall(f.m, f.origin.Raw); err != nil {
-		return err
+	// The record comes first, so that at no time there is a part of which
+	// nobody knows whose it is.
+	err = f.journal.rewrite(f.origin, good, lent)
+	if err == nil {
+		err = fail("rename", f.at.final, renameNew(f.at.final, f.at.part))
 	}
-	if err := f.journal.clear(); err != nil {
-		return err
-	}
-	if err := renameNew(f.at.final, f.at.part); err != nil {
-		return fail("rename", f.at.final, err)
+	if err != nil {
+		return errors.Join(err, f.journal.clear()) // for Close to remove it
 	}
 	f.adopted, f.part.lent = true, true
 	f.had = good.Clone()
 	if err := f.syncData(filesWith(f.m, f.had)); err != nil {
 		return err
 	}
-	return f.start(false)
+	return f.start(true)
 }

@@ -1,6 +1,9 @@
 package resume
 
 import (
+	"bytes"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -202,6 +205,145 @@ func TestKilledAdoptionIsResumable(t *testing.T) {
 	c.put(t, g, 0)
 	must(t, g.Finish())
 	c.inPlace(t, path)
+}
+
+// killedRepair leaves what a kill in the middle of a repair does: all that is on
+// the disk now, and no lock.
+func (c *content) killedRepair(t *testing.T, path string) {
+	t.Helper()
+	c.stored(t, path)
+	overwriteAt(t, path, 0)
+	f := c.adopt(t, path)
+	must(t, f.journal.file.Close())
+}
+
+// TestKilledRepairIsNotThrownAway finds the user's own file as a part. Nothing but
+// the same content goes on with it.
+func TestKilledRepairIsNotThrownAway(t *testing.T) {
+	c, other := oneFile(t, "a.iso", 1, 4*pieceSize), oneFile(t, "a.iso", 2, 2*pieceSize)
+	for _, test := range []struct {
+		name string
+		do   func(t *testing.T, path string) error
+	}{
+		{"another content", func(t *testing.T, path string) error {
+			_, err := Open(t.Context(), other.Manifest, other.origin, path, Options{})
+			return err
+		}},
+		{"another content, thrown away", func(t *testing.T, path string) error {
+			_, err := Open(t.Context(), other.Manifest, other.origin, path, Options{NoResume: true})
+			return err
+		}},
+		{"thrown away", func(t *testing.T, path string) error {
+			_, err := Open(t.Context(), c.Manifest, c.origin, path, Options{NoResume: true})
+			return err
+		}},
+		{"the claims are torn", func(t *testing.T, path string) error {
+			overwriteAt(t, path+stateSuffix, slotsAt(c.origin)+slotStride(4))
+			_, err := Open(t.Context(), other.Manifest, other.origin, path, Options{})
+			return err
+		}},
+		{"another file is repaired", func(t *testing.T, path string) error {
+			must(t, os.WriteFile(path, make([]byte, c.Size()), 0o644))
+			_, err := Adopt(t.Context(), c.Manifest, c.origin, path, bitset.New(4))
+			return err
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "a.iso")
+			c.killedRepair(t, path)
+			before, err := os.ReadFile(path + partSuffix)
+			must(t, err)
+			err = test.do(t, path)
+			diskError(t, err, ErrExists)
+			if after, err := os.ReadFile(path + partSuffix); !bytes.Equal(after, before) {
+				t.Errorf("the user's own file is another (%v)", err)
+			}
+			must(t, ignoreNone(os.Remove(path)))
+			g := c.open(t, path, Options{})
+			has(t, g, ".###")
+			c.put(t, g, 0)
+			must(t, g.Finish())
+			c.inPlace(t, path)
+		})
+	}
+
+	// Right content that comes to the final path does not throw it away either.
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a.iso")
+	c.killedRepair(t, path)
+	must(t, os.WriteFile(path, bytes.Join(c.data, nil), 0o644))
+	before := tree(t, dir)
+	if f := c.open(t, path, Options{}); !f.Complete() {
+		t.Error("not complete")
+	}
+	if after := tree(t, dir); after != before {
+		t.Errorf("was\n%s, is\n%s", before, after)
+	}
+}
+
+// TestRepairKilledAgain stops and kills what goes on with a repair: it stays known
+// whose the part is, and keeps the size it has.
+func TestRepairKilledAgain(t *testing.T) {
+	c, other := oneFile(t, "a.iso", 1, 4*pieceSize), oneFile(t, "a.iso", 2, 2*pieceSize)
+	path := filepath.Join(t.TempDir(), "a.iso")
+	c.killedRepair(t, path)
+	must(t, os.Truncate(path+partSuffix, 9*pieceSize))
+	for _, piece := range []int{0, 1} {
+		from := Origin{URL: "https://b.example/a.shoal", Raw: c.origin.Raw}
+		f, err := Open(t.Context(), c.Manifest, from, path, Options{Recheck: true})
+		must(t, err)
+		c.put(t, f, piece)
+		must(t, f.flush())
+		if piece == 0 {
+			f.halt()
+			must(t, f.journal.file.Close())
+		} else {
+			must(t, f.Close())
+		}
+		_, err = Open(t.Context(), other.Manifest, other.origin, path, Options{})
+		diskError(t, err, ErrExists)
+	}
+	if fi, err := os.Stat(path + partSuffix); err != nil || fi.Size() != 9*pieceSize {
+		t.Errorf("it has been cut (%v)", err)
+	}
+	p, err := Load(path)
+	must(t, err)
+	if p.Have != c.Size() {
+		t.Errorf("the record claims %d bytes", p.Have)
+	}
+	g := c.open(t, path, Options{})
+	must(t, g.Finish())
+	c.inPlace(t, path)
+}
+
+// TestRepairKilledAtOnce leaves a record whose content has not been moved: it is
+// known, and in nobody's way.
+func TestRepairKilledAtOnce(t *testing.T) {
+	c := oneFile(t, "a.iso", 1, 4*pieceSize)
+	for name, again := range map[string]func(t *testing.T, path string) *File{
+		"repaired":    func(t *testing.T, path string) *File { return c.adopt(t, path) },
+		"overwritten": func(t *testing.T, path string) *File { return c.open(t, path, Options{Overwrite: true}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "a.iso")
+			c.killedRepair(t, path)
+			must(t, os.Rename(path+partSuffix, path)) // as before Adopt did it
+			if p, err := Load(path); err != nil || p.Have != 0 {
+				t.Errorf("the record claims %d bytes of nothing (%v)", p.Have, err)
+			}
+			f := again(t, path)
+			c.put(t, f)
+			must(t, f.Finish())
+			c.inPlace(t, path)
+		})
+	}
+}
+
+func ignoreNone(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 func TestAdoptRefuses(t *testing.T) {

@@ -39,7 +39,7 @@ func TestLoadRefuses(t *testing.T) {
 	dir := t.TempDir()
 	c.interrupted(t, filepath.Join(dir, "torn"), 0)
 	overwriteAt(t, filepath.Join(dir, "torn"+stateSuffix), 25)
-	head, _ := appendHead(nil, Origin{URL: "u", Raw: []byte("no manifest")})
+	head, _ := appendHead(nil, Origin{URL: "u", Raw: []byte("no manifest")}, 0)
 	must(t, os.WriteFile(filepath.Join(dir, "senseless"+stateSuffix), head, 0o600))
 	must(t, os.Mkdir(filepath.Join(dir, "folder"+stateSuffix), 0o700))
 	for name, want := range map[string]error{

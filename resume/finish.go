@@ -104,7 +104,7 @@ func (f *File) rename() error {
 func (f *File) replaceFolder() error {
 	// After the exchange the old folder has the part's name, so nothing may
 	// be claimed of it.
-	if err := f.journal.rewrite(f.origin, bitset.New(f.stored.Len())); err != nil {
+	if err := f.journal.rewrite(f.origin, bitset.New(f.stored.Len()), 0); err != nil {
 		return err
 	}
 	done, err := exchange(f.at.part, f.at.final)
@@ -112,7 +112,7 @@ func (f *File) replaceFolder() error {
 		f.replaced = f.at.part
 		return nil
 	}
-	if err := f.journal.rewrite(f.origin, f.stored); err != nil {
+	if err := f.journal.rewrite(f.origin, f.stored, 0); err != nil {
 		return err
 	}
 	if done {

@@ -28,6 +28,7 @@ type journal struct {
 type recalled struct {
 	origin   Origin
 	manifest *verify.Manifest
+	nature   nature
 	have     *bitset.BitSet // pieces the record claims
 }
 
@@ -75,7 +76,7 @@ func sameFile(f *os.File, path string) bool {
 
 // recall reads what the journal holds, m being the manifest that raw encodes.
 // It returns nil when that is nothing to be relied upon: an empty, torn or
-// foreign file.
+// foreign file. If only the claims are torn, the part is unproven.
 func (j *journal) recall(m *verify.Manifest, raw []byte) (*recalled, error) {
 	b, err := io.ReadAll(io.NewSectionReader(j.file, 0, maxRecord))
 	if err != nil {
@@ -93,24 +94,25 @@ func (j *journal) recall(m *verify.Manifest, raw []byte) (*recalled, error) {
 	}
 	seq, have, err := r.newest(m.NumPieces())
 	if err != nil {
-		return nil, nil
+		r.nature, have = r.nature|unproven, bitset.New(uint(m.NumPieces()))
 	}
 	j.origin, j.sum, j.seq = r.origin, r.sum, seq
-	return &recalled{origin: r.origin, manifest: m, have: have}, nil
+	return &recalled{origin: r.origin, manifest: m, nature: r.nature, have: have}, nil
 }
 
-// rewrite starts the record over, of o and claiming have. What it claimed
-// before is gone from the disk before any new claim is made and before it
-// returns, so that nothing stale can come back with a crash.
+// rewrite starts the record over, of o, a part of nature n, and claiming have.
+// What it claimed before is gone from the disk before any new claim is made and
+// before it returns, so that nothing stale can come back with a crash.
 //
 // Without claims, old or new, nothing is synced: a record that is lost claims
-// nothing either, and a small download should not pay for it.
-func (j *journal) rewrite(o Origin, have *bitset.BitSet) error {
+// nothing either, and a small download should not pay for it. That a part is
+// lent must not be lost.
+func (j *journal) rewrite(o Origin, have *bitset.BitSet, n nature) error {
 	if err := j.clear(); err != nil {
 		return err
 	}
 	pieces := int(have.Len())
-	b, sum := appendHead(nil, o)
+	b, sum := appendHead(nil, o, n)
 	// The slots are written from the start, so that recording progress needs
 	// no space on a disk that has meanwhile filled up.
 	b = append(b, make([]byte, slotsAt(o)+2*slotStride(pieces)-int64(len(b)))...)
@@ -118,7 +120,7 @@ func (j *journal) rewrite(o Origin, have *bitset.BitSet) error {
 		return fail("write", j.at.state, err)
 	}
 	j.origin, j.sum, j.seq = o, sum, 0
-	if have.None() {
+	if have.None() && n&lent == 0 {
 		return nil
 	}
 	return j.advance(have)

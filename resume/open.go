@@ -112,7 +112,7 @@ func tidy(m *verify.Manifest, pl place) {
 		return
 	}
 	old, err := j.recall(m, nil)
-	if err != nil || old == nil || old.manifest.ID() != m.ID() || os.RemoveAll(pl.part) != nil {
+	if err != nil || old == nil || old.manifest.ID() != m.ID() || pl.holdsLent(old) || os.RemoveAll(pl.part) != nil {
 		_ = j.release()
 		return
 	}
@@ -136,7 +136,11 @@ func (f *File) begin(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	if old != nil && old.manifest.ID() != f.m.ID() {
+	same, borrowed := old != nil && old.manifest.ID() == f.m.ID(), f.at.holdsLent(old)
+	if borrowed && (!same || o.NoResume) {
+		return f.at.lentInTheWay()
+	}
+	if old != nil && !same {
 		if err := removeOthers(old.manifest, f.m, f.at.part); err != nil {
 			return fail("remove", f.at.part, err)
 		}
@@ -149,7 +153,10 @@ func (f *File) begin(ctx context.Context, o Options) error {
 	if err := there.room(f.m, f.at); err != nil {
 		return err
 	}
-	if old != nil && there.exists && !o.NoResume && !o.Recheck && there.supports(f.m, old.have) {
+	if borrowed {
+		return f.borrow(ctx, old.origin, o)
+	}
+	if old != nil && old.nature == 0 && there.exists && !o.NoResume && !o.Recheck && there.supports(f.m, old.have) {
 		return f.trust(old)
 	}
 	if there.exists && !o.NoResume {
@@ -165,6 +172,36 @@ func (f *File) begin(ctx context.Context, o Options) error {
 func (f *File) trust(old *recalled) error {
 	f.had = old.have
 	return f.start(f.origin.equal(old.origin))
+}
+
+// borrow goes on with a repair that was killed. The record stays as it is, so
+// that at no time there is none which says whose the part is.
+func (f *File) borrow(ctx context.Context, from Origin, o Options) error {
+	checked, err := check(ctx, f.m, f.at.part, o)
+	if err != nil {
+		return err
+	}
+	f.origin, f.had, f.part.lent = from, checked.Good, true
+	if err := f.syncData(filesWith(f.m, f.had)); err != nil {
+		return err
+	}
+	return f.start(true)
+}
+
+// holdsLent tells whether the part is there and, as the record says, the user's
+// own.
+func (pl place) holdsLent(old *recalled) bool {
+	if old == nil || old.nature&lent == 0 {
+		return false
+	}
+	_, err := os.Lstat(pl.part)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// lentInTheWay refuses to do without a part that is the user's own.
+func (pl place) lentInTheWay() error {
+	return inTheWay("create", pl.part, "content that was here before and is being repaired",
+		"finish the repair with shoal resume, or move it away")
 }
 
 // rehash takes as proven what of the part hashing shows to be right. The old
@@ -187,7 +224,7 @@ func (f *File) rehash(ctx context.Context, o Options) error {
 func (f *File) start(recorded bool) error {
 	f.stored, f.durable = f.had.Clone(), f.had.Clone()
 	if !recorded {
-		if err := f.journal.rewrite(f.origin, f.had); err != nil {
+		if err := f.journal.rewrite(f.origin, f.had, 0); err != nil {
 			return err
 		}
 	}

@@ -13,8 +13,9 @@ import (
 
 // The record, version 1. All numbers are little-endian.
 //
-//	head    magic "shoalrec" · version u32 · length of URL u32 · length of
-//	        manifest u32 · URL · manifest, its exact bytes · BLAKE3 of all that
+//	head    magic "shoalrec" · version u16 · nature of the part u16 · length of
+//	        URL u32 · length of manifest u32 · URL · manifest, its exact bytes ·
+//	        BLAKE3 of all that
 //	slot 0  at the next multiple of 4 KiB
 //	slot 1  one stride, a multiple of 4 KiB, after slot 0
 //
@@ -38,18 +39,34 @@ const (
 	maxRecord = verify.MaxEncoded + 4<<20
 )
 
+// nature is what the part is, whatever is claimed of it.
+type nature uint16
+
+const (
+	// lent is the user's own content, which Adopt has moved there: it is not
+	// ours to throw away. It is hashed again whatever the record claims.
+	lent nature = 1 << iota
+	// unproven may be anything, for a rename may have put it there: it is
+	// hashed again.
+	unproven
+
+	natures = lent | unproven
+)
+
 // record is a record as read from the disk, its slots still undecoded.
 type record struct {
 	origin Origin
+	nature nature
 	sum    [sumSize]byte // of the head
 	slots  []byte        // from slot 0 on
 }
 
 // appendHead appends the head of a record of o, and returns its checksum too.
-func appendHead(b []byte, o Origin) ([]byte, [sumSize]byte) {
+func appendHead(b []byte, o Origin, n nature) ([]byte, [sumSize]byte) {
 	start := len(b)
 	b = append(b, recordMagic...)
-	b = binary.LittleEndian.AppendUint32(b, recordVersion)
+	b = binary.LittleEndian.AppendUint16(b, recordVersion)
+	b = binary.LittleEndian.AppendUint16(b, uint16(n))
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(o.URL)))
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(o.Raw)))
 	b = append(b, o.URL...)
@@ -64,8 +81,9 @@ func decodeRecord(b []byte) (record, error) {
 	if len(b) < recordFixed+sumSize || string(b[:len(recordMagic)]) != recordMagic {
 		return record{}, errDamaged
 	}
-	if v := binary.LittleEndian.Uint32(b[8:]); v != recordVersion {
-		return record{}, fmt.Errorf("%w: version %d", errDamaged, v)
+	n := nature(binary.LittleEndian.Uint16(b[10:]))
+	if v := binary.LittleEndian.Uint16(b[8:]); v != recordVersion || n&^natures != 0 {
+		return record{}, fmt.Errorf("%w: version %d.%d", errDamaged, v, n)
 	}
 	url := int64(binary.LittleEndian.Uint32(b[12:]))
 	raw := int64(binary.LittleEndian.Uint32(b[16:]))
@@ -73,7 +91,7 @@ func decodeRecord(b []byte) (record, error) {
 	if end+sumSize > int64(len(b)) {
 		return record{}, errDamaged
 	}
-	r := record{sum: blake3.Sum256(b[:end])}
+	r := record{nature: n, sum: blake3.Sum256(b[:end])}
 	if string(r.sum[:]) != string(b[end:end+sumSize]) {
 		return record{}, errDamaged
 	}

@@ -12,7 +12,7 @@ import (
 // newest slots.
 func recordBytes(o Origin, older, newer *bitset.BitSet) []byte {
 	pieces := int(newer.Len())
-	b, sum := appendHead(nil, o)
+	b, sum := appendHead(nil, o, 0)
 	b = append(b, make([]byte, slotsAt(o)+2*slotStride(pieces)-int64(len(b)))...)
 	copy(b[slotsAt(o)+slotStride(pieces):], appendSlot(nil, sum, 7, older))
 	copy(b[slotsAt(o):], appendSlot(nil, sum, 8, newer))
