@@ -526,6 +526,7 @@ func (s *session) verify(ctx context.Context, o *argv.Verify) error {
 			path = resume.Target(m, o.Path)
 		}
 		at := resume.Follow(path, o.Path)
+		seen := resume.See(m, at)
 		good, damage, err := s.report.Check(ctx, m, path, at, !o.Repair)
 		switch {
 		case err != nil:
@@ -538,7 +539,7 @@ func (s *session) verify(ctx context.Context, o *argv.Verify) error {
 		}
 		return s.share(ctx, "verify", c, o.HTTP, o.Swarm, 1, func(sh *sharing, _ int) error {
 			d := download{sharing: sh, manifest: m, from: resume.Origin{URL: r.URL, Raw: r.Raw}, path: path, at: at}
-			file, err := resume.Adopt(ctx, m, d.from, at, good)
+			file, err := resume.Adopt(ctx, m, d.from, at, seen, good)
 			if err != nil {
 				return err
 			}

@@ -24,13 +24,13 @@ func (c *content) stored(t testing.TB, path string) {
 // adopt checks what is at path and adopts it.
 func (c *content) adopt(t testing.TB, path string) *File {
 	t.Helper()
-	good := bitset.New(uint(c.NumPieces()))
+	seen, good := See(c.Manifest, path), bitset.New(uint(c.NumPieces()))
 	if _, err := os.Lstat(path); err == nil {
 		checked, err := c.Check(t.Context(), path, nil)
 		must(t, err)
 		good = checked.Good
 	}
-	f, err := Adopt(t.Context(), c.Manifest, c.origin, path, good)
+	f, err := Adopt(t.Context(), c.Manifest, c.origin, path, seen, good)
 	must(t, err)
 	t.Cleanup(func() { _ = f.Close() })
 	return f
@@ -84,6 +84,37 @@ func TestAdoptFolder(t *testing.T) {
 	c.inPlace(t, path)
 	if got, _ := os.ReadFile(filepath.Join(path, "mine")); string(got) != "mine" {
 		t.Errorf("the user's own file is now %q", got)
+	}
+}
+
+// TestAdoptOfWhatHasChanged adopts what is not any more what was checked.
+func TestAdoptOfWhatHasChanged(t *testing.T) {
+	one, many := oneFile(t, "a.iso", 1, 3*pieceSize), newContent(t, 1, someFiles)
+	for _, test := range []struct {
+		name    string
+		c       *content
+		changed string
+		want    string
+	}{
+		{"a file", one, "", ".#."},
+		{"a folder", many, "deep/program", "##.#.####"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "it")
+			test.c.stored(t, path)
+			overwriteAt(t, filepath.Join(path, test.changed), 2*pieceSize)
+			seen := See(test.c.Manifest, path)
+			checked, err := test.c.Check(t.Context(), path, nil)
+			must(t, err)
+			touchless(t, filepath.Join(path, test.changed))
+			f, err := Adopt(t.Context(), test.c.Manifest, test.c.origin, path, seen, checked.Good)
+			must(t, err)
+			defer f.Close()
+			has(t, f, test.want)
+			test.c.put(t, f)
+			must(t, f.Finish())
+			test.c.inPlace(t, path)
+		})
 	}
 }
 
@@ -244,7 +275,7 @@ func TestKilledRepairIsNotThrownAway(t *testing.T) {
 		}},
 		{"another file is repaired", func(t *testing.T, path string) error {
 			must(t, os.WriteFile(path, make([]byte, c.Size()), 0o644))
-			_, err := Adopt(t.Context(), c.Manifest, c.origin, path, bitset.New(4))
+			_, err := Adopt(t.Context(), c.Manifest, c.origin, path, Seen{}, bitset.New(4))
 			return err
 		}},
 	} {
@@ -355,7 +386,7 @@ func TestAdoptRefuses(t *testing.T) {
 	c.interrupted(t, path, 0)
 	must(t, os.WriteFile(path, []byte("x"), 0o644))
 	before := tree(t, dir)
-	_, err := Adopt(t.Context(), c.Manifest, c.origin, path, none)
+	_, err := Adopt(t.Context(), c.Manifest, c.origin, path, Seen{}, none)
 	diskError(t, err, ErrExists)
 	if after := tree(t, dir); after != before {
 		t.Errorf("was\n%s, is\n%s", before, after)
@@ -363,7 +394,7 @@ func TestAdoptRefuses(t *testing.T) {
 
 	path = filepath.Join(dir, "folder")
 	must(t, os.Mkdir(path, 0o755))
-	_, err = Adopt(t.Context(), c.Manifest, c.origin, path, none)
+	_, err = Adopt(t.Context(), c.Manifest, c.origin, path, Seen{}, none)
 	diskError(t, err, ErrExists)
 	noLitter(t, path)
 }

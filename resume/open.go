@@ -177,7 +177,7 @@ func (f *File) trust(old *recalled) error {
 // borrow goes on with a repair that was killed. The record stays as it is, so
 // that at no time there is none which says whose the part is.
 func (f *File) borrow(ctx context.Context, from Origin, o Options) error {
-	checked, err := check(ctx, f.m, f.at.part, o)
+	checked, _, err := check(ctx, f.m, f.at.part, o)
 	if err != nil {
 		return err
 	}
@@ -208,7 +208,7 @@ func (pl place) lentInTheWay() error {
 // claims are dropped before the sync, because that gives the files their sizes,
 // after which a piece somebody cut off would look like one that is there.
 func (f *File) rehash(ctx context.Context, o Options) error {
-	checked, err := check(ctx, f.m, f.at.part, o)
+	checked, _, err := check(ctx, f.m, f.at.part, o)
 	if err != nil {
 		return err
 	}

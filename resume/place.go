@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/shoal-dl/shoal/verify"
@@ -98,7 +99,7 @@ func (pl place) regularOrAbsent(path string) error {
 type standing struct {
 	info  fs.FileInfo
 	right bool
-	looks []marks // before it was hashed; nil if it was not
+	looks []marks // when it was hashed; nil if it was not
 }
 
 // look finds out what lies at the final path, hashing it if it could be the
@@ -118,11 +119,11 @@ func (pl place) look(ctx context.Context, m *verify.Manifest, o Options) (standi
 	if !sized(m, pl.final) {
 		return s, nil
 	}
-	s.looks = marksAt(m, pl.final)
-	checked, err := check(ctx, m, pl.final, o)
+	checked, looks, err := check(ctx, m, pl.final, o)
 	if errors.Is(err, verify.ErrNotRegular) {
 		return s, nil
 	}
+	s.looks = looks
 	s.right = err == nil && len(checked.Damage) == 0
 	return s, err
 }
@@ -136,8 +137,23 @@ func (pl place) unchanged(s standing) bool {
 	return err == nil && os.SameFile(fi, s.info)
 }
 
-// check hashes what lies at root, reporting as the options say.
-func check(ctx context.Context, m *verify.Manifest, root string, o Options) (verify.Checked, error) {
+// check hashes what lies at root, reporting as the options say, and tells how it
+// looked. What changes meanwhile is hashed again, a few times.
+func check(ctx context.Context, m *verify.Manifest, root string, o Options) (verify.Checked, []marks, error) {
+	for range checkTries {
+		looks := marksAt(m, root)
+		checked, err := checkOnce(ctx, m, root, o)
+		if err != nil || slices.Equal(looks, marksAt(m, root)) {
+			return checked, looks, err
+		}
+	}
+	return verify.Checked{}, nil, &Error{Op: "check", Path: root, Err: ErrChanged, Hint: "try again when nobody writes to it"}
+}
+
+// checkTries is how often content is hashed that does not stay what it was.
+const checkTries = 3
+
+func checkOnce(ctx context.Context, m *verify.Manifest, root string, o Options) (verify.Checked, error) {
 	if o.Total != nil {
 		o.Total(m.Size())
 	}

@@ -27,7 +27,8 @@ type Options struct {
 	Progress func(n int64)
 	// Total is told before hashing starts how many bytes there are to hash.
 	// With Overwrite that can happen twice, once for what lies at the final
-	// path and once for the part. May be nil.
+	// path and once for the part, and more often for what changes while it is
+	// hashed. May be nil.
 	Total func(bytes int64)
 }
 

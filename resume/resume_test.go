@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/shoal-dl/shoal/verify"
 )
@@ -107,6 +108,38 @@ func TestRightContentIsComplete(t *testing.T) {
 			if after := tree(t, dir); after != before {
 				t.Errorf("was\n%s, is\n%s", before, after)
 			}
+		})
+	}
+}
+
+// TestChangeWhileHashed changes right content once it has been hashed, and before
+// that is believed.
+func TestChangeWhileHashed(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		times int
+		want  error
+	}{
+		{"once", 1, ErrExists},
+		{"again and again", 1000, ErrChanged},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := oneFile(t, "a.iso", 1, 3*pieceSize)
+			path := filepath.Join(t.TempDir(), "a.iso")
+			c.stored(t, path)
+			when := time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
+			var mu sync.Mutex
+			var hashed int64
+			_, err := Open(t.Context(), c.Manifest, c.origin, path, Options{Progress: func(n int64) {
+				mu.Lock()
+				defer mu.Unlock()
+				if hashed += n; hashed%c.Size() == 0 && hashed <= int64(test.times)*c.Size() {
+					overwriteAt(t, path, 0)
+					when = when.Add(time.Hour) // the system's clock may not have ticked
+					must(t, os.Chtimes(path, when, when))
+				}
+			}})
+			diskError(t, err, test.want)
 		})
 	}
 }
