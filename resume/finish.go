@@ -102,9 +102,8 @@ func (f *File) rename() error {
 // replaceFolder puts the part where another folder is, which is to be removed
 // when that has succeeded.
 func (f *File) replaceFolder() error {
-	// After the exchange the old folder has the part's name, so nothing may
-	// be claimed of it.
-	if err := f.journal.rewrite(f.origin, bitset.New(f.stored.Len()), 0); err != nil {
+	was := f.journal.nature
+	if err := f.disclaim(); err != nil {
 		return err
 	}
 	done, err := exchange(f.at.part, f.at.final)
@@ -112,7 +111,7 @@ func (f *File) replaceFolder() error {
 		f.replaced = f.at.part
 		return nil
 	}
-	if err := f.journal.rewrite(f.origin, f.stored, 0); err != nil {
+	if err := f.journal.rewrite(f.origin, f.stored, was); err != nil {
 		return err
 	}
 	if done {
@@ -126,6 +125,12 @@ func (f *File) replaceFolder() error {
 		return errors.Join(fail("rename", f.at.part, err), os.Rename(f.replaced, f.at.final))
 	}
 	return nil
+}
+
+// disclaim claims nothing any more: after the exchange the old folder has the
+// part's name, and before it all of the content is there.
+func (f *File) disclaim() error {
+	return f.journal.rewrite(f.origin, bitset.New(f.stored.Len()), f.journal.nature|unproven)
 }
 
 // oldSuffix names a folder that --overwrite replaces, for the moment between

@@ -19,6 +19,7 @@ type journal struct {
 	at     place
 	file   *os.File
 	origin Origin
+	nature nature
 	sum    [sumSize]byte // of the head on disk
 	seq    uint64        // of the newest slot on disk
 	claims bool          // the file on disk may claim pieces
@@ -96,7 +97,7 @@ func (j *journal) recall(m *verify.Manifest, raw []byte) (*recalled, error) {
 	if err != nil {
 		r.nature, have = r.nature|unproven, bitset.New(uint(m.NumPieces()))
 	}
-	j.origin, j.sum, j.seq = r.origin, r.sum, seq
+	j.origin, j.nature, j.sum, j.seq = r.origin, r.nature, r.sum, seq
 	return &recalled{origin: r.origin, manifest: m, nature: r.nature, have: have}, nil
 }
 
@@ -119,7 +120,7 @@ func (j *journal) rewrite(o Origin, have *bitset.BitSet, n nature) error {
 	if _, err := j.file.WriteAt(b, 0); err != nil {
 		return fail("write", j.at.state, err)
 	}
-	j.origin, j.sum, j.seq = o, sum, 0
+	j.origin, j.nature, j.sum, j.seq = o, n, sum, 0
 	if have.None() && n&lent == 0 {
 		return nil
 	}

@@ -167,6 +167,31 @@ func TestCrashAfterRenameIsHarmless(t *testing.T) {
 	has(t, c.open(t, path, Options{}), "...")
 }
 
+// TestCrashAroundExchange ends just before and just after the new folder and the
+// old one have been exchanged.
+func TestCrashAroundExchange(t *testing.T) {
+	c := newContent(t, 1, someFiles)
+	for name, crash := range map[string]func(f *File) error{
+		"before": func(f *File) error { return errors.Join(f.flush(), f.disclaim()) },
+		"after":  (*File).complete,
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "folder")
+			must(t, os.MkdirAll(filepath.Join(path, "old", "folder"), 0o755))
+			f := c.open(t, path, Options{Overwrite: true})
+			c.put(t, f)
+			f.halt()
+			must(t, crash(f))
+			must(t, f.journal.file.Close())
+
+			g := c.open(t, path, Options{Overwrite: true})
+			has(t, g, "#########")
+			must(t, g.Finish())
+			c.inPlace(t, path)
+		})
+	}
+}
+
 func TestReadBack(t *testing.T) {
 	c := newContent(t, 1, someFiles)
 	path := filepath.Join(t.TempDir(), "folder")
