@@ -260,8 +260,8 @@ func judge(err error) (v report.Verdict) {
 		v.Code, v.Hint = 3, "another mirror may have it: --mirror URL"
 	case is(verify.ErrSignature, fetch.ErrWrongID, report.ErrDamaged):
 		v.Code = 3
-	case is(verify.ErrNotRegular):
-		v.Code = 5
+	case is(verify.ErrNotRegular, verify.ErrNotFolder):
+		v.Code, v.Hint = 5, "move it away, or name another path"
 	case is(fetch.ErrNoSource, fetch.ErrDeadline):
 		v.Code = 4
 	case isDisk:

@@ -45,8 +45,8 @@ type Checked struct {
 // Neighbouring bad pieces make one range. When a file ends within a piece, the
 // range from there is missing; what there is of the piece cannot be proven and
 // counts neither as bad nor as good. Files that the manifest does not name are
-// no damage. The error is that of the disk, or wraps ErrNotRegular when
-// something else than a file lies where one should be.
+// no damage. The error is that of the disk, or wraps ErrNotRegular or ErrNotFolder
+// when something else than a file or a folder lies where one should be.
 func (m *Manifest) Check(ctx context.Context, root string, progress func(n int64)) (Checked, error) {
 	if progress == nil {
 		progress = func(int64) {}

@@ -12,8 +12,9 @@ import (
 // opened: reading a pipe could wait for ever.
 var ErrNotRegular = errors.New("not a regular file")
 
-// errNotFolder is what is said of a file where the folder should be.
-var errNotFolder = errors.New("not a folder")
+// ErrNotFolder is wrapped by what Check says of something else that stands where
+// the folder should be.
+var ErrNotFolder = errors.New("not a folder")
 
 // tree is content on disk: one file, or a folder whose files are reached only
 // through the folder, so that no symbolic link can lead out of it.
@@ -33,7 +34,7 @@ func openTree(path string, folder bool) (*tree, error) {
 		return nil, err
 	}
 	if !info.IsDir() {
-		return nil, fmt.Errorf("open %s: %w", path, errNotFolder)
+		return nil, fmt.Errorf("open %s: %w", path, ErrNotFolder)
 	}
 	root, err := os.OpenRoot(path)
 	if err != nil {
