@@ -711,7 +711,7 @@ func (s *session) create(ctx context.Context, o *argv.Create) error {
 	}
 	for _, path := range o.Except {
 		if path == to || o.Sign != "" {
-			if err := resume.Savable(path, o.Replaces()); err != nil {
+			if err := resume.Savable(path, o.Replaces(path)); err != nil {
 				return err
 			}
 		}
@@ -726,13 +726,14 @@ func (s *session) create(ctx context.Context, o *argv.Create) error {
 	if o.Sign != "" {
 		sig, err := publish.Signature(ctx, o.Sign, to, encoded, s.stdin, s.report)
 		if err == nil {
-			err = resume.Save(to+verify.SignatureExtension, sig, o.Replaces())
+			beside := to + verify.SignatureExtension
+			err = resume.Save(beside, sig, o.Replaces(beside))
 		}
 		if err != nil {
 			return err
 		}
 	}
-	if err := resume.Save(to, encoded, o.Replaces()); err != nil {
+	if err := resume.Save(to, encoded, o.Replaces(to)); err != nil {
 		return err
 	}
 	s.last = s.report.Transfer(m)

@@ -59,6 +59,13 @@ func secretKey(text []byte, password func() (string, error)) (key minisign.Priva
 	return key, nil
 }
 
+// IsSignature tells whether text is that of a minisign signature file, of whatever
+// message and by whatever key.
+func IsSignature(text []byte) bool {
+	var s minisign.Signature
+	return s.UnmarshalText(text) == nil
+}
+
 // CheckSignature tells whether sig, the text of a minisign signature file,
 // legacy or prehashed, is the signature of message by publicKey, which is the
 // text of a minisign .pub file or the base64 line in it. If not, the error

@@ -90,6 +90,25 @@ func isSameFile(a, b string) bool {
 	return err == nil && missing == nil && os.SameFile(one, other)
 }
 
+// isManifest tells whether a manifest lies at path.
+func isManifest(path string) bool {
+	_, err := verify.Parse(text(path))
+	return err == nil
+}
+
+// isSignature tells whether a signature lies at path.
+func isSignature(path string) bool { return verify.IsSignature(text(path)) }
+
+// text is what is in a file, if it is a regular one and no larger than a manifest.
+func text(path string) []byte {
+	info, err := os.Lstat(path) // before it is opened, which would wait for the writer of a pipe
+	if err != nil || !info.Mode().IsRegular() || info.Size() > verify.MaxEncoded {
+		return nil
+	}
+	b, _ := os.ReadFile(path) // nothing is in one that cannot be read
+	return b
+}
+
 // refuse is the usage error of a nonsensical combination, or nil.
 func refuse(nonsense bool, text, hint string) error {
 	if !nonsense {

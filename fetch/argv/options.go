@@ -148,7 +148,7 @@ type Create struct {
 	verify.CreateOptions
 	Path      string
 	Output    string // empty = the base name of Path, with .shoal
-	Overwrite bool   // replace a manifest of the default name too, see Replaces
+	Overwrite bool   // replace whatever file lies there, see Replaces
 	Zstd      bool   // write the manifest compressed
 	Sign      string // minisign secret key file; empty = do not sign
 }
@@ -166,11 +166,18 @@ func (o *Create) Target() (string, error) {
 	return cmp.Or(o.Output, name), nil
 }
 
-// Replaces tells whether what lies at Target, and the signature beside it, may
-// be replaced: a file that was named is the user's to replace, as with any
-// compiler, a file that happens to have the default name is not.
-func (o *Create) Replaces() bool {
-	return o.Overwrite || o.Output != "" && !isFolder(o.Output)
+// Replaces tells whether what lies at path, which is Target or the signature
+// beside it, may be replaced. An older manifest that was named is the user's to
+// replace, with its signature, as a build does that runs again; a file that happens
+// to have the default name is not, nor is anything else that the name leads to.
+func (o *Create) Replaces(path string) bool {
+	if o.Overwrite || o.Output == "" || isFolder(o.Output) {
+		return o.Overwrite
+	}
+	if path == o.Output {
+		return isManifest(path)
+	}
+	return isManifest(o.Output) && isSignature(path)
 }
 
 // Show is `shoal show MANIFEST`.

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"aead.dev/minisign"
+
 	"github.com/shoal-dl/shoal/fetch"
 	"github.com/shoal-dl/shoal/verify"
 )
@@ -176,15 +178,45 @@ func TestTarget(t *testing.T) {
 	}
 }
 
+// TestReplaces leaves alone what no earlier create can have written.
 func TestReplaces(t *testing.T) {
-	folder := t.TempDir()
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("f", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m, err := verify.Create(t.Context(), "f", verify.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest, err := m.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, secret, err := minisign.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sig := minisign.Sign(secret, manifest)
+	for name, text := range map[string][]byte{
+		"f.shoal": manifest, "m": manifest, "m.minisig": sig, "other": sig, "other.minisig": sig, "n": manifest, "n.minisig": manifest, "none.minisig": sig,
+	} {
+		if err := os.WriteFile(name, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, test := range []struct {
-		output    string
-		overwrite bool
-		want      bool
-	}{{"", false, false}, {"", true, true}, {"m.json", false, true}, {folder, false, false}, {folder, true, true}} {
-		if got := (&Create{Path: "f", Output: test.output, Overwrite: test.overwrite}).Replaces(); got != test.want {
-			t.Errorf("%+v: %v", test, got)
+		output, path string
+		want         bool
+	}{
+		{"", "f.shoal", false}, {".", "f.shoal", false}, {"m", "m", true}, {"m", "m.minisig", true}, {"other", "other", false},
+		{"other", "other.minisig", false}, {"n", "n.minisig", false}, {"none", "none.minisig", false},
+	} {
+		o := &Create{Path: "f", Output: test.output}
+		if got := o.Replaces(test.path); got != test.want {
+			t.Errorf("create -o %q replaces %s: %v", test.output, test.path, got)
+		}
+		if o.Overwrite = true; !o.Replaces(test.path) {
+			t.Errorf("create -o %q --overwrite does not replace %s", test.output, test.path)
 		}
 	}
 }
