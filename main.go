@@ -521,10 +521,7 @@ func (s *session) verify(ctx context.Context, o *argv.Verify) error {
 		if err != nil {
 			return err
 		}
-		m, path := r.Manifest, cmp.Or(o.Path, r.Manifest.Name)
-		if !m.Folder() {
-			path = resume.Target(m, o.Path)
-		}
+		m, path := r.Manifest, o.PathOf(r.Manifest)
 		at := resume.Follow(path, o.Path)
 		seen := resume.See(m, at)
 		good, damage, err := s.report.Check(ctx, m, path, at, !o.Repair)

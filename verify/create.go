@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/url"
@@ -35,6 +36,9 @@ type CreateOptions struct {
 	Progress func(n int64)
 }
 
+// ErrName is wrapped by what Create says of a name that Parse would refuse.
+var ErrName = errors.New("not a name for content")
+
 // Create makes the manifest of the file or folder at path. It reads each byte
 // once, hashes with all processors, and gives the same manifest for the same
 // content and options.
@@ -53,6 +57,9 @@ func Create(ctx context.Context, path string, o CreateOptions) (*Manifest, error
 		return nil, fmt.Errorf("create manifest of %s: %w", path, err)
 	}
 	defer func() { _ = t.Close() }() // only read from
+	if t.root != nil {
+		o.Mirrors = bases(o.Mirrors)
+	}
 	m, err := draft(path, files, o)
 	if err != nil {
 		return nil, fmt.Errorf("create manifest of %s: %w: %w", path, ErrManifest, err)
@@ -84,14 +91,14 @@ func draft(path string, files []scanned, o CreateOptions) (*Manifest, error) {
 		m.Files = append(m.Files, newFile(f, o.Modified))
 		total += f.info.Size()
 	}
-	if m.Folder() {
-		m.Mirrors = bases(m.Mirrors)
-	}
 	if m.Name == "" {
 		m.Name = defaultName(path, m.Files)
 	}
 	if m.PieceSize == 0 {
 		m.PieceSize = DefaultPieceSize(total)
+	}
+	if err := checkName(m.Name); err != nil {
+		return nil, fmt.Errorf("name: %w: %w", err, ErrName)
 	}
 	if err := m.checkEntries(); err != nil {
 		return nil, err
@@ -105,12 +112,13 @@ func draft(path string, files []scanned, o CreateOptions) (*Manifest, error) {
 	return m, nil
 }
 
-// bases returns the mirrors of a folder with the slash without which nothing
-// can be appended to their URLs; one with a query is left as it is.
+// bases returns the mirrors of a folder, be there one file in it or several, with
+// the slash without which nothing can be appended to their URLs; one with a query,
+// or that will be refused, is left as it is.
 func bases(mirrors []Mirror) []Mirror {
 	mirrors = slices.Clone(mirrors)
 	for i, m := range mirrors {
-		if !strings.HasSuffix(m.URL, "/") && !strings.ContainsAny(m.URL, "?#") {
+		if checkPublished(m) == nil && !strings.HasSuffix(m.URL, "/") && !strings.ContainsAny(m.URL, "?#") {
 			mirrors[i].URL += "/"
 		}
 	}
@@ -184,7 +192,6 @@ func (m *Manifest) checkWords() error {
 		what string
 		err  error
 	}{
-		{"name", checkName(m.Name)},
 		{"piece size", checkPieceSize(m.PieceSize)},
 		{"peer", checkAll(m.Peers, checkAddress)},
 		{"bootstrap", checkAll(m.Bootstrap, checkAddress)},

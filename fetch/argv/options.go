@@ -2,6 +2,7 @@ package argv
 
 import (
 	"cmp"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -97,10 +98,40 @@ type Seed struct {
 
 // PathOf is the path at which the content of a manifest lies.
 func (o *Seed) PathOf(m *verify.Manifest) string {
-	if isFolder(o.Path) && (!m.Folder() || len(o.Manifests) > 1) {
-		return filepath.Join(o.Path, m.Name)
+	return pathOf(m, o.Path, len(o.Manifests) > 1)
+}
+
+// pathOf is where content lies that the user has at path, or, if it is a file or
+// one of several contents, in the folder there.
+func pathOf(m *verify.Manifest, path string, several bool) string {
+	switch {
+	case path == "":
+		return m.Name
+	case isFolder(path) && (several || !m.Folder()):
+		return within(m, path)
+	case !m.Folder() && os.IsPathSeparator(path[len(path)-1]):
+		return filepath.Join(path, m.Name)
 	}
-	return cmp.Or(o.Path, m.Name)
+	return path
+}
+
+// within is where content lies in a folder: under its name, or, if that is nowhere
+// and it was published as the only file of the folder, where that file was in it.
+func within(m *verify.Manifest, folder string) string {
+	named := filepath.Join(folder, m.Name)
+	if _, err := os.Lstat(named); err == nil || m.Folder() {
+		return named
+	}
+	root, err := os.OpenRoot(folder) // out of which no link leads
+	if err != nil {
+		return named
+	}
+	defer func() { _ = root.Close() }() // only looked at
+	only := filepath.FromSlash(m.Files[0].Path)
+	if _, err := root.Lstat(only); err != nil {
+		return named
+	}
+	return filepath.Join(folder, only)
 }
 
 // Resume is `shoal resume [PATH…]`.
@@ -124,6 +155,9 @@ type Verify struct {
 	Path     string // empty = the manifest's name in the current folder
 	Repair   bool
 }
+
+// PathOf is the path at which the content of a manifest lies.
+func (o *Verify) PathOf(m *verify.Manifest) string { return pathOf(m, o.Path, false) }
 
 // Status is `shoal status [ID]`.
 type Status struct {

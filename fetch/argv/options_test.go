@@ -223,10 +223,17 @@ func TestReplaces(t *testing.T) {
 
 func TestPathOf(t *testing.T) {
 	t.Chdir(t.TempDir())
-	if err := os.Mkdir("d", 0o700); err != nil {
-		t.Fatal(err)
+	for _, err := range []error{
+		os.Mkdir("d", 0o700), os.MkdirAll("one/sub", 0o700), os.WriteFile("one/sub/n", nil, 0o600),
+		os.Mkdir("linked", 0o700), os.Symlink(must(filepath.Abs("one/sub")), "linked/sub"),
+		os.MkdirAll("both/sub", 0o700), os.WriteFile("both/sub/n", nil, 0o600), os.WriteFile("both/n", nil, 0o600),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 	file := &verify.Manifest{Name: "n", Files: []verify.File{{Path: "n"}}}
+	only := &verify.Manifest{Name: "n", Files: []verify.File{{Path: "sub/n"}}}
 	folder := &verify.Manifest{Name: "n", Files: []verify.File{{Path: "a"}, {Path: "b"}}}
 	for _, test := range []struct {
 		m          *verify.Manifest
@@ -234,10 +241,16 @@ func TestPathOf(t *testing.T) {
 		path, want string
 	}{
 		{file, 1, "", "n"}, {file, 1, "f", "f"}, {file, 1, "d", filepath.Join("d", "n")},
+		{file, 1, "no/", filepath.Join("no", "n")}, {folder, 1, "no", "no"},
+		{only, 1, "one", filepath.Join("one", "sub", "n")}, {only, 2, "one", filepath.Join("one", "sub", "n")}, {only, 1, "", "n"},
+		{only, 1, "d", filepath.Join("d", "n")}, {only, 1, "linked", filepath.Join("linked", "n")}, {only, 1, "both", filepath.Join("both", "n")},
 		{folder, 1, "", "n"}, {folder, 1, "d", "d"}, {folder, 2, "d", filepath.Join("d", "n")},
 	} {
 		if got := (&Seed{Manifests: make([]string, test.manifests), Path: test.path}).PathOf(test.m); got != test.want {
 			t.Errorf("of %d manifests, one of %d files with path %q is at %s, want %s", test.manifests, len(test.m.Files), test.path, got, test.want)
+		}
+		if got := (&Verify{Path: test.path}).PathOf(test.m); test.manifests == 1 && got != test.want {
+			t.Errorf("what verify checks with path %q is at %s, want %s", test.path, got, test.want)
 		}
 	}
 }

@@ -21,6 +21,9 @@ func Manifest(ctx context.Context, o *argv.Create, r *report.Reporter) (m *verif
 	o.Total, o.Progress = hashing.Total, hashing.Add
 	m, err = verify.Create(ctx, o.Path, o.CreateOptions)
 	hashing.Done()
+	if errors.Is(err, verify.ErrName) {
+		return nil, nil, &argv.UsageError{Text: err.Error(), Hint: "give it another one with --name"}
+	}
 	if errors.Is(err, verify.ErrManifest) {
 		return nil, nil, &argv.UsageError{Text: err.Error()}
 	}
