@@ -171,7 +171,7 @@ func TestGivenUpIsNotBackAtOnce(t *testing.T) {
 			if r.meet(); !r.parties[0].party.gone {
 				t.Errorf("it is back before %v", wait)
 			}
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			if r.meet(); r.parties[0].party.gone {
 				t.Errorf("it is not back after %v", wait)
 			}

@@ -500,7 +500,7 @@ func TestLateAnswerIsNoSlowness(t *testing.T) {
 		b.sample(c, b.now, 1, latency)
 		m.proven = true
 		b.run(2*time.Second+tick, map[*claim]float64{c: 2 * testPiece})
-		c = b.claim(m, Run(4, 8), b.now)
+		b.claim(m, Run(4, 8), b.now)
 		b.run(trust+tick, nil)
 		if robbed := b.next(m, b.now) != nil; robbed != (latency == 0) {
 			t.Errorf("it answers after %v, and the board is %s", latency, b)

@@ -484,7 +484,7 @@ func TestFarMirrorIsNotLeftIdle(t *testing.T) {
 		for {
 			m.each = meter{sum: tt.rate * testPiece, weight: 1, last: b.now}
 			b.mirrors = meter{sum: tt.rate * testPiece * float64(m.open), weight: 1, last: b.now}
-			b.ledger.peers = meter{sum: tt.peers * testPiece, weight: 1, last: b.now}
+			b.peers = meter{sum: tt.peers * testPiece, weight: 1, last: b.now}
 			c := b.next(m, b.now)
 			if c == nil {
 				break
