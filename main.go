@@ -70,8 +70,10 @@ func listen(parent context.Context) (ctx context.Context, end func(), wishes <-c
 	ctx, cancel := context.WithCancelCause(parent)
 	stop := make(chan os.Signal, 2)
 	signal.Notify(stop, os.Interrupt, syscall.SIGTERM)
-	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
-		signal.Notify(stop, syscall.SIGHUP)
+	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGQUIT} {
+		if !signal.Ignored(s) { // as nohup has it, and a shell for what it runs behind it
+			signal.Notify(stop, s)
+		}
 	}
 	go func() {
 		why := &stopped{<-stop}
@@ -373,6 +375,7 @@ type download struct {
 	path       string // as the user is told
 	at         string // as the disk has it, where path is a symbolic link that the user named
 	onComplete string
+	again      string // the hint where nothing is left for resume; empty = startsAgain
 	entry      *control.Entry
 }
 
@@ -421,7 +424,7 @@ func (s *session) toFile(ctx context.Context, d download, file *resume.File) err
 		err = errors.Join(err, file.Close())
 	}
 	if err != nil {
-		hint := startsAgain
+		hint := cmp.Or(d.again, startsAgain)
 		if _, none := resume.Load(d.path); none == nil {
 			hint = "shoal resume " + argv.Quote(d.path) + " goes on from there"
 		}
@@ -535,7 +538,7 @@ func (s *session) verify(ctx context.Context, o *argv.Verify) error {
 			return &advised{damage, "shoal verify --repair fetches just that", false}
 		}
 		return s.share(ctx, "verify", c, o.HTTP, o.Swarm, 1, func(sh *sharing, _ int) error {
-			d := download{sharing: sh, manifest: m, from: resume.Origin{URL: r.URL, Raw: r.Raw}, path: path, at: at}
+			d := download{sharing: sh, manifest: m, from: resume.Origin{URL: r.URL, Raw: r.Raw}, path: path, at: at, again: "the same command goes on from there"}
 			file, err := resume.Adopt(ctx, m, d.from, at, seen, good)
 			if err != nil {
 				return err

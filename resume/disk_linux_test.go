@@ -239,3 +239,12 @@ func (d *disk) mount(t *testing.T) {
 		t.Fatalf("mount: %v %s", err, out)
 	}
 }
+
+// TestUnsaved promises nothing to go on from.
+func TestUnsaved(t *testing.T) {
+	full := &os.PathError{Op: "write", Path: "m", Err: unix.ENOSPC}
+	err, ok := errors.AsType[*Error](unsaved("write", "m", full))
+	if !ok || !err.Full() || err.Hint != "free some space, or choose another disk with -o" {
+		t.Errorf("%v", err)
+	}
+}

@@ -37,11 +37,11 @@ func Save(path string, data []byte, overwrite bool) error {
 	temp := fmt.Sprintf("%s.%08x.tmp", path, rand.Uint32())
 	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
-		return fail("create", path, err)
+		return unsaved("create", path, err)
 	}
 	_, err = f.Write(data)
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(fail("write", path, err), os.Remove(temp))
+		return errors.Join(unsaved("write", path, err), os.Remove(temp))
 	}
 	move := renameNew
 	if overwrite {
@@ -51,4 +51,13 @@ func Save(path string, data []byte, overwrite bool) error {
 		return errors.Join(fail("write", path, err), os.Remove(temp))
 	}
 	return fail("sync", filepath.Dir(path), syncDir(filepath.Dir(path)))
+}
+
+// unsaved is fail where nothing is left to go on from.
+func unsaved(op, path string, err error) error {
+	failed := fail(op, path, err)
+	if e, ok := errors.AsType[*Error](failed); ok && e.Full() {
+		e.Hint = "free some space, or choose another disk with -o"
+	}
+	return failed
 }

@@ -180,6 +180,7 @@ func (s *splitter) line(app *cli.App) (line, error) {
 // else fetch when it may be a manifest. A call for help needs none.
 func (s *splitter) verb(app *cli.App) (*cli.Command, []string, error) {
 	asking := s.help || s.version
+	unheeded := s.help // so that a word that is no command does not matter
 	operands := s.operands
 	for len(operands) > 0 && operands[0] == "help" && !s.dashes {
 		s.help, asking = true, true
@@ -198,6 +199,9 @@ func (s *splitter) verb(app *cli.App) (*cli.Command, []string, error) {
 	}
 	if mayBeManifest(operands[0]) {
 		return app.Command("fetch"), operands, nil
+	}
+	if unheeded {
+		return nil, nil, nil
 	}
 	return nil, nil, unknownVerb(operands[0], app.Commands)
 }

@@ -149,10 +149,15 @@ func newManifestFields(m *verify.Manifest) manifestFields {
 func (r *Reporter) manifestText(m *verify.Manifest) {
 	f := newManifestFields(m)
 	pieces := fmt.Sprintf("%d of %s", f.Pieces, Bytes(f.PieceSize))
+	salted := ""
+	if f.Salted {
+		salted = "a swarm of its own, which only those who have this manifest can join"
+	}
 	for _, line := range [][]string{
 		{"name:", f.Name}, {"id:", m.ID().String()}, {"size:", fmt.Sprintf("%s (%d bytes)", Bytes(f.Size), f.Size)},
 		{"pieces:", pieces}, append([]string{"mirrors:"}, f.Mirrors...), append([]string{"peers:"}, f.Peers...),
 		append([]string{"bootstrap:"}, f.Bootstrap...), {"discovery:", strings.Join(f.Discovery, ", ")},
+		{"salted:", salted},
 		{"created:", f.Created}, {"comment:", f.Comment},
 	} {
 		label := line[0]

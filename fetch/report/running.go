@@ -36,6 +36,9 @@ func (r *Reporter) Watch(ctx context.Context, stdout *os.File, again bool, look 
 		if ctx.Err() != nil {
 			return nil
 		}
+		if err != nil && !again && len(found) == 0 {
+			return err // which says more than that there is nothing
+		}
 		cols, rows := size()
 		r.processes(found, cols, rows, screen, again && !first)
 		switch {

@@ -121,7 +121,10 @@ func (p *people) status(_ time.Time, running []*meter) { p.console.status(runnin
 func summary(label string, f completeFields) string {
 	moved := f.FromMirrors + f.FromPeers
 	text := fmt.Sprintf("%s: %s", label, Bytes(moved+f.FromDisk))
-	if moved == 0 {
+	switch {
+	case moved+f.FromDisk == 0:
+		return text // nothing tells whether an empty file was here
+	case moved == 0:
 		return text + ", already here"
 	}
 	text += fmt.Sprintf(" in %s", duration(f.Seconds))
