@@ -83,11 +83,20 @@ func Wanted(names []string) (paths []string, err error) {
 	return paths, errs
 }
 
-// pathsIn returns the final paths of what Find finds.
+// pathsIn returns the final paths of what Find finds, and of parts without a
+// record: Load says what is wrong with these.
 func pathsIn(dir string) (paths []string, err error) {
 	found, err := Find(dir)
 	for _, p := range found {
 		paths = append(paths, p.Path)
+	}
+	parts, _ := os.ReadDir(dir) // Find has said why not
+	for _, e := range parts {
+		name, ok := strings.CutSuffix(e.Name(), partSuffix)
+		final := filepath.Join(dir, name)
+		if fi, err := os.Lstat(final + stateSuffix); ok && name != "" && (err != nil || fi.Size() == 0) {
+			paths = append(paths, final)
+		}
 	}
 	return paths, err
 }
@@ -99,8 +108,9 @@ func hasRecord(final string) bool {
 }
 
 // Load returns the interrupted download at path, which is its final path or the
-// name of its part or record. The error is an *Error; it wraps fs.ErrNotExist
-// if there is no record.
+// name of its part or record. If only its claims are torn, it has nothing until
+// Open hashes it. The error is an *Error; it wraps fs.ErrNotExist if there is no
+// record.
 func Load(path string) (Pending, error) {
 	pl, err := placeOf(finalOf(path))
 	if err != nil {
@@ -116,7 +126,7 @@ func Load(path string) (Pending, error) {
 	}
 	_, have, err := r.newest(m.NumPieces())
 	if err != nil {
-		return Pending{}, damaged(pl, err)
+		have = bitset.New(uint(m.NumPieces()))
 	}
 	p := Pending{Path: pl.final, Part: pl.part, Origin: r.origin, Manifest: m}
 	if _, err := os.Lstat(pl.part); err == nil {
@@ -132,10 +142,7 @@ func readRecord(pl place) (record, error) {
 	}
 	f, err := os.OpenFile(pl.state, os.O_RDONLY|noFollow, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return record{}, &Error{
-			Op: "resume", Path: pl.final, Err: fmt.Errorf("no interrupted download: %w", fs.ErrNotExist),
-			Hint: "shoal fetch starts one, and keeps what it finds of it",
-		}
+		return record{}, noRecord(pl)
 	}
 	if err != nil {
 		return record{}, fail("open", pl.state, err)
@@ -145,6 +152,9 @@ func readRecord(pl place) (record, error) {
 	if err != nil {
 		return record{}, fail("read", pl.state, err)
 	}
+	if len(b) == 0 {
+		return record{}, noRecord(pl)
+	}
 	r, err := decodeRecord(b)
 	if err != nil {
 		return record{}, damaged(pl, err)
@@ -152,13 +162,25 @@ func readRecord(pl place) (record, error) {
 	return r, nil
 }
 
-// damaged is the error of a record that cannot be used.
-func damaged(pl place, err error) error {
+// noRecord is the error of a download without a record, or with one that is
+// empty: what of it lies there, if anything, has lost its manifest.
+func noRecord(pl place) error {
+	if _, err := os.Lstat(pl.part); err == nil {
+		return &Error{Op: "resume", Path: pl.part, Err: fmt.Errorf("no record of it: %w", fs.ErrNotExist), Hint: startOver}
+	}
 	return &Error{
-		Op: "read", Path: pl.state, Err: err,
-		Hint: "run shoal fetch with the manifest again: what lies on disk is hashed, and what is right of it kept",
+		Op: "resume", Path: pl.final, Err: fmt.Errorf("no interrupted download: %w", fs.ErrNotExist),
+		Hint: "shoal fetch starts one, and keeps what it finds of it",
 	}
 }
+
+// damaged is the error of a record that cannot be used.
+func damaged(pl place, err error) error {
+	return &Error{Op: "read", Path: pl.state, Err: err, Hint: startOver}
+}
+
+// startOver is what to do about a part that has lost its manifest.
+const startOver = "run shoal fetch with the manifest again: what lies on disk is hashed, and what is right of it kept"
 
 // sizeOf adds up the bytes of the pieces in have.
 func sizeOf(m *verify.Manifest, have *bitset.BitSet) int64 {

@@ -34,6 +34,44 @@ func TestLoad(t *testing.T) {
 	c.inPlace(t, path)
 }
 
+// TestLoadWithoutClaims finds a record that is torn where the claims are: it
+// still knows the manifest, with which what lies there is hashed.
+func TestLoadWithoutClaims(t *testing.T) {
+	c := oneFile(t, "a.iso", 1, 3*pieceSize)
+	path := filepath.Join(t.TempDir(), "a.iso")
+	c.interrupted(t, path, 0, 2)
+	overwriteAt(t, path+stateSuffix, slotsAt(c.origin)+slotStride(3))
+	p, err := Load(path)
+	must(t, err)
+	if p.Have != 0 {
+		t.Errorf("%d bytes are claimed", p.Have)
+	}
+	f, err := Open(t.Context(), p.Manifest, p.Origin, p.Path, Options{})
+	must(t, err)
+	defer f.Close()
+	has(t, f, "#.#")
+}
+
+// TestLoadNamesWhatIsLeft finds a part without a record.
+func TestLoadNamesWhatIsLeft(t *testing.T) {
+	c := oneFile(t, "a.iso", 1, 3*pieceSize)
+	for name, lose := range map[string]func(state string) error{
+		"gone":  os.Remove,
+		"empty": func(state string) error { return os.Truncate(state, 0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "a.iso")
+			c.interrupted(t, path, 0)
+			must(t, lose(path+stateSuffix))
+			_, err := Load(path)
+			diskError(t, err, fs.ErrNotExist)
+			if e, _ := errors.AsType[*Error](err); e.Path != path+partSuffix {
+				t.Errorf("it names %s", e.Path)
+			}
+		})
+	}
+}
+
 func TestLoadRefuses(t *testing.T) {
 	c := oneFile(t, "a.iso", 1, 2*pieceSize)
 	dir := t.TempDir()
@@ -73,6 +111,11 @@ func TestWanted(t *testing.T) {
 			t.Errorf("Wanted(%q) = %q, want %q", test.names, got, test.want)
 		}
 	}
+	must(t, os.Remove("a"+stateSuffix)) // which tells of its loss
+	if got, err := Wanted(nil); err != nil || !slices.Equal(got, []string{"b", "a"}) {
+		t.Errorf("without a record: %q, %v", got, err)
+	}
+	a.interrupted(t, "a", 1)
 	t.Chdir("sub/none")
 	if got, err := Wanted([]string{"."}); len(got) > 0 || err != nil {
 		t.Errorf("in an empty folder: %q, %v", got, err)
