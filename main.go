@@ -375,7 +375,6 @@ type download struct {
 	path       string // as the user is told
 	at         string // as the disk has it, where path is a symbolic link that the user named
 	onComplete string
-	again      string // the hint where nothing is left for resume; empty = startsAgain
 	entry      *control.Entry
 }
 
@@ -424,7 +423,7 @@ func (s *session) toFile(ctx context.Context, d download, file *resume.File) err
 		err = errors.Join(err, file.Close())
 	}
 	if err != nil {
-		hint := cmp.Or(d.again, startsAgain)
+		hint := startsAgain
 		if _, none := resume.Load(d.path); none == nil {
 			hint = "shoal resume " + argv.Quote(d.path) + " goes on from there"
 		}
@@ -538,7 +537,7 @@ func (s *session) verify(ctx context.Context, o *argv.Verify) error {
 			return &advised{damage, "shoal verify --repair fetches just that", false}
 		}
 		return s.share(ctx, "verify", c, o.HTTP, o.Swarm, 1, func(sh *sharing, _ int) error {
-			d := download{sharing: sh, manifest: m, from: resume.Origin{URL: r.URL, Raw: r.Raw}, path: path, at: at, again: "the same command goes on from there"}
+			d := download{sharing: sh, manifest: m, from: resume.Origin{URL: r.URL, Raw: r.Raw}, path: path, at: at}
 			file, err := resume.Adopt(ctx, m, d.from, at, seen, good)
 			if err != nil {
 				return err
