@@ -358,21 +358,6 @@ func TestJobStopsWithItsCause(t *testing.T) {
 	})
 }
 
-// TestOutages has a mirror that nothing replaces be away for a while.
-func TestOutages(t *testing.T) {
-	for away, survives := range map[time.Duration]bool{16 * time.Second: true, 45 * time.Second: true, time.Hour: false} {
-		t.Run(away.String(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := play(t, 8<<20, 64<<10, &fake{name: "http://a/", rate: 1e6, dead: time.Second, reborn: time.Second + away})
-				s.run(t.Context())
-				if (s.err == nil) != survives || s.took > 2*time.Minute {
-					t.Errorf("job: %v after %v", s.err, s.took)
-				}
-			})
-		})
-	}
-}
-
 // brief is a source that ends every lease before its first piece.
 type brief struct{ *fake }
 

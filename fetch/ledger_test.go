@@ -322,22 +322,6 @@ func TestPatience(t *testing.T) {
 			t.Error("not dropped at the second")
 		}
 	})
-	for _, retries := range []int{0, 1, 5} {
-		t.Run(fmt.Sprintf("who brought something has time for %d retries", retries), func(t *testing.T) {
-			b := newBoard(t, 4)
-			a := b.add("A")
-			b.brought(b.ask(a), 0, b.now)
-			b.ended(b.claims[0])
-			began, failures := b.now, 1
-			for ; !b.fault(a, passing, b.now, 0, retries, 0.5); failures++ {
-				b.now = a.notBefore
-			}
-			least := time.Duration(retries) * 12 * time.Second
-			if took := b.now - began; took < least || took > 2*least || failures <= retries {
-				t.Errorf("dropped after %v and %d failures", took, failures)
-			}
-		})
-	}
 	t.Run("progress resets the count", func(t *testing.T) {
 		b := newBoard(t, 4)
 		a := b.add("A")

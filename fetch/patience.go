@@ -11,9 +11,6 @@ const (
 	firstWait   = 250 * time.Millisecond // of a source that never brought anything
 	provenWait  = 500 * time.Millisecond
 	longestWait = 30 * time.Second
-	// outage is how long, for each try that it has, a source that brought something
-	// is waited for at least: a server that is started again takes its time.
-	outage = 12 * time.Second
 	// longestObeyed is how far a Retry-After may reach when there is no
 	// deadline that says so.
 	longestObeyed = 5 * time.Minute
@@ -22,8 +19,7 @@ const (
 // patience is how often a source has failed in a row, and when to ask it again.
 type patience struct {
 	tries     int           // in a row without any progress
-	failing   time.Duration // since when, as the time since the job's start
-	notBefore time.Duration // likewise
+	notBefore time.Duration // time since the job's start
 }
 
 // wait sets the time of the next try. jitter is in [0,1).
@@ -73,11 +69,7 @@ func (p *party) retry(now time.Duration, retries int, jitter float64) {
 	if now < p.notBefore {
 		return
 	}
-	if p.tries == 0 {
-		p.failing = now
-	}
-	p.tries++
-	if p.tries > retries && (!p.proven || now-p.failing >= time.Duration(retries)*outage) {
+	if p.tries++; p.tries > retries {
 		p.gone = true
 		return
 	}
