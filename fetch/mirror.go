@@ -17,8 +17,9 @@ import (
 // to the mirror itself, and once more without If-Range.
 const maxAsks = 3
 
-// Mirror is a Source: an HTTP server that holds the files of a manifest. Each
-// lease is brought by one range request a file, over one connection.
+// Mirror is a Source: an HTTP server that holds the files of a manifest. Each run
+// of a lease is brought by one range request a file, and more where the server sends
+// less than it was asked for, one after the other.
 type Mirror struct {
 	client   *Client
 	manifest *verify.Manifest
