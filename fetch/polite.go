@@ -208,7 +208,7 @@ func (p *party) mute(now time.Duration) bool {
 // gains tells whether a neighbour has got something lately, for as long as a mirror
 // takes for several pieces. What others say they are getting they may never get.
 func (l *ledger) gains(q, mirror *party, now time.Duration) bool {
-	return now-q.gained < max(slowFor, gainPieces*l.pieceTime(mirror))
+	return !mirror.proven || now-q.gained < max(slowFor, gainPieces*l.pieceTime(mirror))
 }
 
 // rivals are the neighbours that use mirrors, as we can see.

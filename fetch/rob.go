@@ -122,7 +122,7 @@ func (l *ledger) crawls(c *claim, now time.Duration) bool {
 // counts them, and is more patient each time: it may be the line that is slow now.
 func (l *ledger) stalls(c *claim, now time.Duration) bool {
 	p := c.by
-	if p.have != nil || p.noRange || len(c.rest) == 0 || now-c.began < crawlAfter<<min(p.stalls, 10) {
+	if p.have != nil || p.noRange || l.crowded(1) || len(c.rest) == 0 || now-c.began < crawlAfter<<min(p.stalls, 10) {
 		return false
 	}
 	speed := l.speed(c, now)
