@@ -179,6 +179,19 @@ func TestGivenUpIsNotBackAtOnce(t *testing.T) {
 	})
 }
 
+// TestBannedIsNotBack while its connection is still ending.
+func TestBannedIsNotBack(t *testing.T) {
+	p := newVillager("p", 0)
+	s, _ := amid(t, p)
+	r := &running{Job: s.Job, ledger: newBoard(t, 4).ledger, hosts: map[string]*host{}, started: time.Now()}
+	r.meet()
+	r.wrongPiece(&lease{source: r.parties[0]}, 0)
+	p.version++
+	if r.meet(); !r.parties[0].party.gone {
+		t.Error("it is back")
+	}
+}
+
 // TestPeersOfOneNameHaveTheirOwnLeases: behind one address there may be several.
 func TestPeersOfOneNameHaveTheirOwnLeases(t *testing.T) {
 	s, _ := amid(t, newVillager("p", 0, 1, 2, 3), newVillager("p", 0, 1, 2, 3))

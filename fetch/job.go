@@ -344,6 +344,7 @@ func (r *running) wrongPiece(l *lease, piece int) {
 		return
 	}
 	s.party.gone = true
+	s.giveUp(r.now()) // until its connection has ended
 	s.reason = fmt.Sprintf("sent wrong bytes for piece %d", piece)
 	if c, ok := s.Source.(interface{ Changed() string }); ok && c.Changed() != "" {
 		s.reason += " (" + c.Changed() + ")"

@@ -335,12 +335,7 @@ func TestPatience(t *testing.T) {
 		}
 	})
 	t.Run("refusal beside a working connection lowers the host's number", func(t *testing.T) {
-		b := newBoard(t, 40)
-		a := b.add("A")
-		c := b.ask(a)
-		b.run(time.Second, map[*claim]float64{c: testPiece})
-		a.host.limit = 3
-		b.ask(a)
+		b, a := atWork(t)
 		refused := b.ask(a)
 		b.ended(refused)
 		b.fault(a, faultf(FaultBusy, "HTTP 429"), b.now, 0, 0, 0)
@@ -349,12 +344,7 @@ func TestPatience(t *testing.T) {
 		}
 	})
 	t.Run("refusal beside a working connection ends nothing, however long it is to last", func(t *testing.T) {
-		b := newBoard(t, 40)
-		a := b.add("A")
-		c := b.ask(a)
-		b.run(time.Second, map[*claim]float64{c: testPiece})
-		a.host.limit = 3
-		b.ask(a)
+		b, a := atWork(t)
 		b.ended(b.ask(a))
 		f := &Fault{Kind: FaultBusy, RetryAfter: time.Hour, Err: ErrNoSource}
 		if b.fault(a, f, b.now, time.Minute, 5, 0) || a.notBefore > b.now || a.host.most != 1 {
@@ -521,5 +511,29 @@ func TestStalledClaimIsCalledOff(t *testing.T) {
 			b.ended(c)
 			b.done.Clear(1)
 		}
+	}
+}
+
+// atWork is a board with a source that has two connections of three.
+func atWork(t *testing.T) (*board, *party) {
+	b := newBoard(t, 40)
+	a := b.add("A")
+	b.run(time.Second, map[*claim]float64{b.ask(a): testPiece})
+	a.host.limit = 3
+	b.ask(a)
+	return b, a
+}
+
+// TestClaimBesideNeighboursIsNotCalledOff: a crowd that shares a mirror slows it, too.
+func TestClaimBesideNeighboursIsNotCalledOff(t *testing.T) {
+	b := newBoard(t, 8)
+	b.crowd("........")
+	m := b.add("M")
+	b.addPeer("B", "........", "........")
+	b.best = testPiece
+	c := b.claim(m, []int{1}, b.now)
+	b.run(time.Minute, map[*claim]float64{c: 20})
+	if b.stalls(c, b.now) {
+		t.Error("it is called off")
 	}
 }

@@ -158,13 +158,21 @@ func (n *Node) firstWaiting() *Swarm {
 func (n *Node) start(s *Swarm) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	i := slices.Index(n.waiting, s)
-	if i < 0 {
+	if !n.unqueue(s) {
 		return false
 	}
-	n.waiting = slices.Delete(n.waiting, i, i+1)
 	n.swarms = append(n.swarms, s)
 	return true
+}
+
+// unqueue takes a swarm from those that wait to be started, and tells whether it was
+// among them. The caller holds n.mu.
+func (n *Node) unqueue(s *Swarm) bool {
+	i := slices.Index(n.waiting, s)
+	if i >= 0 {
+		n.waiting = slices.Delete(n.waiting, i, i+1)
+	}
+	return i >= 0
 }
 
 // run runs a swarm until it is left.
@@ -190,11 +198,9 @@ func (n *Node) end() {
 func (n *Node) forget(s *Swarm) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	i := slices.Index(n.waiting, s)
-	if i < 0 {
+	if !n.unqueue(s) {
 		return false
 	}
-	n.waiting = slices.Delete(n.waiting, i, i+1)
 	close(s.ended)
 	return true
 }
