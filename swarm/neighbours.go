@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -104,19 +105,24 @@ func (s *Swarm) admit(p *Peer) (wire.ByeReason, error) {
 	return 0, nil
 }
 
-// sameNode returns the live connection to the same node, if there is one.
+// sameNode returns the live connection to the same node, if there is one. Anybody may
+// give the name of another: who does so from elsewhere is another neighbour, so that he
+// keeps nobody out.
 func (s *Swarm) sameNode(p *Peer) *Peer {
 	for _, o := range s.peers {
-		if o.conn.Peer().Node == p.conn.Peer().Node && o.ended() == nil {
+		if p.namesake(o) && o.up.turn.key == p.up.turn.key && o.ended() == nil {
 			return o
 		}
 	}
 	return nil
 }
 
+// namesake tells whether two neighbours say that they are the same node.
+func (p *Peer) namesake(o *Peer) bool { return o.conn.Peer().Node == p.conn.Peer().Node }
+
 // challenge has the older connection to the node of p prove that it is of use: who
-// comes anew may have lost it, as his address or ours has changed, or may be another
-// one, whose name somebody took.
+// comes anew may have lost it, as our address has changed or what is between us has
+// forgotten it.
 func (s *Swarm) challenge(ctx context.Context, p *Peer) {
 	s.mu.Lock()
 	o := s.sameNode(p)
@@ -229,12 +235,33 @@ func (s *Swarm) peersOf(p *Peer) (n int) {
 func (s *Swarm) dismiss(p *Peer) {
 	s.mu.Lock()
 	s.peers = slices.DeleteFunc(s.peers, func(o *Peer) bool { return o == p })
-	left := append(slices.Clip(p.aliases), p.listens)
+	left := s.orphans(p)
 	s.mu.Unlock()
 	s.release(left...)
 	s.crowdNews.Add(1)
 	signal(s.news)
 	signal(s.room)
+}
+
+// orphans returns the addresses that may lead to nobody any more, as p has left: its
+// own, and those of its namesakes, for who is who of them is not certain. A node that
+// we dialled, and that has us already, is a namesake at one more address. The caller
+// holds s.mu.
+func (s *Swarm) orphans(p *Peer) []netip.AddrPort {
+	left := append(slices.Clip(p.aliases), p.listens)
+	var namesake *Peer
+	for _, o := range s.peers {
+		if p.namesake(o) {
+			left = append(left, o.aliases...)
+			o.aliases, namesake = nil, o
+		}
+	}
+	e, parted := errors.AsType[*partedError](p.ended())
+	if namesake == nil || !p.dialled || !parted || e.reason != wire.ByeDuplicate {
+		return left
+	}
+	namesake.aliases = left
+	return nil
 }
 
 // refuse tells a peer that it cannot stay, and who else there is.

@@ -123,29 +123,65 @@ func (w *world) distract(s *Swarm) {
 }
 
 // TestTwoAddresses knows a node by two addresses, and dials the one it is not
-// connected by once, as long as the connection lasts.
+// connected by once, as long as the connection lasts; and so if there is another one
+// of the same name.
 func TestTwoAddresses(t *testing.T) {
+	c := newContent(t, 1<<20, 64<<10, false)
+	for _, impostor := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			m, seed := w.seed(c, near)
+			by := &dialler{from: w.machine(near), m: m, second: w.machine(near).at}
+			s := by.node(t, Options{Share: true}).Join(Content{Manifest: c.Manifest, Read: c.read, Peers: []string{m.at.String()}})
+			firstPeer(t, s)
+			if impostor {
+				go w.dialledAs(seed.node.endpoint, w.machine(near), by.from, c).live()
+				time.Sleep(time.Second)
+			}
+			s.found(discovery.User, by.second)
+			w.distract(s)
+			w.distract(s)
+			if n := by.dials.Load(); n != 2 {
+				t.Errorf("%d dials", n)
+			}
+			seed.mu.Lock()
+			if p := seed.peers[0]; len(p.aliases) > 0 { // whoever comes could fill it
+				t.Errorf("who came twice is said to be at %v", p.aliases)
+			}
+			seed.mu.Unlock()
+			seed.Leave()
+			w.distract(s)
+			if n, second := by.dials.Load(), by.seconds.Load(); second < 5 || n-second < 5 {
+				t.Errorf("impostor %v: %d dials after it has left, %d of them at the second address", impostor, n, second)
+			}
+		})
+	}
+}
+
+// TestTwoFamilies has nodes meet that have an IPv4 and an IPv6 address each: neither can
+// know that they are the same two. There is one connection by each, and no more dials.
+func TestTwoFamilies(t *testing.T) {
 	c := newContent(t, 1<<20, 64<<10, false)
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		m, seed := w.seed(c, near)
-		by := &dialler{from: w.machine(near), m: m, second: w.machine(near).at}
-		s := by.node(t, Options{}).Join(Content{Manifest: c.Manifest, Read: c.read, Peers: []string{m.at.String(), by.second.String()}})
-		firstPeer(t, s)
+		four, six := w.machine(near), w.machineAt("2001:db8::1")
+		by := &dialler{from: four, m: m, second: netip.MustParseAddrPort("[2001:db8::2]:7411")}
+		dial := func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+			if to == by.second {
+				by.dials.Add(1)
+				return six.Dial(ctx, m.at)
+			}
+			return by.dial(ctx, to)
+		}
+		s := runNode(t, Options{Share: true, Listener: four.Listen(four.at.Port()), Dial: dial}).Join(
+			Content{Manifest: c.Manifest, Read: c.read, Peers: []string{m.at.String(), by.second.String()}})
 		w.distract(s)
-		w.distract(s)
+		if here, there := len(s.Peers()), seed.Stats().Peers; here != 2 || there != 2 {
+			t.Errorf("they have %d and %d neighbours", here, there)
+		}
 		if n := by.dials.Load(); n != 2 {
 			t.Errorf("%d dials", n)
-		}
-		seed.mu.Lock()
-		if p := seed.peers[0]; len(p.aliases) > 0 { // whoever comes could fill it
-			t.Errorf("who came twice is said to be at %v", p.aliases)
-		}
-		seed.mu.Unlock()
-		seed.Leave()
-		w.distract(s)
-		if n, second := by.dials.Load(), by.seconds.Load(); second < 5 || n-second < 5 {
-			t.Errorf("%d dials after it has left, %d of them at the second address", n, second)
 		}
 	})
 }
@@ -180,28 +216,32 @@ func TestCrossing(t *testing.T) {
 	}
 }
 
-// TestComesAnew has a seed dial once more, from another address. Who has lost the
-// connection, or waits in vain for blocks on it, takes the new one instead, and who
-// has not keeps it.
+// TestComesAnew has a seed dial once more. Who has lost the connection, or waits in
+// vain for blocks on it, takes the new one instead, and who has not keeps it. From
+// another address it may be somebody else: the old one stays until it is seen to be dead.
 func TestComesAnew(t *testing.T) {
 	c := newContent(t, 1<<20, 64<<10, false)
 	for _, tt := range []struct {
-		name  string
-		lost  bool
-		up    *rate.Limiter
-		after time.Duration // of a lease
-		anew  bool
+		name      string
+		elsewhere bool
+		lost      bool
+		up        *rate.Limiter
+		after     time.Duration // of a lease
+		old, anew bool          // which stay
 	}{
-		{"alive", false, nil, time.Minute, false},
-		{"lost", true, nil, time.Second, true},
-		{"slow", false, perSecond(1), uselessAfter - time.Second, false},
-		{"useless", false, perSecond(1), uselessAfter + time.Second, true},
+		{"alive", false, false, nil, time.Minute, true, false},
+		{"lost", false, true, nil, time.Second, false, true},
+		{"slow", false, false, perSecond(1), uselessAfter - time.Second, true, false},
+		{"useless", false, false, perSecond(1), uselessAfter + time.Second, false, true},
+		{"alive, elsewhere", true, false, nil, time.Minute, true, false}, // it sees that itself
+		{"lost, elsewhere", true, true, nil, time.Second, true, true},
+		{"useless, elsewhere", true, false, perSecond(1), uselessAfter + time.Second, true, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
-				m, s := w.leech(c, Options{Share: true, Timeout: time.Hour})
-				first, second := w.machine(near), w.machine(near)
+				m, s := w.leech(c, Options{Share: true})
+				first := w.machine(near)
 				var line atomic.Pointer[machine]
 				line.Store(first)
 				dial := func(ctx context.Context, to netip.AddrPort) (net.Conn, error) { return line.Load().Dial(ctx, to) }
@@ -216,17 +256,97 @@ func TestComesAnew(t *testing.T) {
 				defer cancel()
 				go func() { _, _ = bring(ctx, old, lease(upTo(c.NumPieces())...)) }()
 				time.Sleep(tt.after)
+				second := w.machine(near)
+				if !tt.elsewhere {
+					second = &machine{w.Host(first.at.Addr(), near), first.at}
+				}
 				line.Store(second)
 				seed.running.Go(func() { seed.dial(ctx, m.at, discovery.User) })
 				time.Sleep(proveWithin + time.Second)
 				peers := s.Peers()
-				if len(peers) != 1 || (peers[0] != old) != tt.anew || tt.anew && peers[0].addr.Addr() != second.at.Addr() {
-					t.Errorf("the neighbours are %v, not that from %v", peers, first.at)
+				anew := slices.ContainsFunc(peers, func(p *Peer) bool { return p != old && p.addr.Addr() == second.at.Addr() })
+				if slices.Contains(peers, old) != tt.old || anew != tt.anew {
+					t.Errorf("the neighbours are %v, the old one is that from %v", peers, old.addr)
 				}
 				if n := len(seed.Peers()); tt.up == nil && n != 1 {
 					t.Errorf("the seed has %d neighbours", n)
 				}
+				if tt.lost {
+					time.Sleep(2 * checkEvery)
+				}
+				if n := len(s.Peers()); tt.lost && n != 1 {
+					t.Errorf("there are %d neighbours after a while", n)
+				}
 			})
+		})
+	}
+}
+
+// TestImpostors come under the name of a seed, which anybody can give who has the
+// manifest. Whether they were first or came later, the seed is a neighbour and stays
+// one, however slow it is.
+func TestImpostors(t *testing.T) {
+	c := newContent(t, 1<<20, 64<<10, false)
+	for _, tt := range []struct {
+		name  string
+		first bool
+		up    *rate.Limiter // the seed's
+		after time.Duration // of the one that was first
+	}{
+		{"first", true, nil, time.Minute},
+		{"just first", true, nil, time.Millisecond},
+		{"soon", false, nil, time.Millisecond},
+		{"late", false, nil, time.Minute},
+		{"to a slow one", false, perSecond(1), uselessAfter + crossing},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for range 10 { // the nodes' ids are random, and decide
+				synctest.Test(t, func(t *testing.T) {
+					w := newWorld(t)
+					m := w.machine(near)
+					seed := w.node(m, Options{Share: true, LimitUp: tt.up}).Join(c.seed())
+					leech, s := w.leech(c, Options{Share: true, Timeout: time.Hour})
+					synctest.Wait()
+					impostors := func() {
+						for range 3 {
+							go w.dialledAs(seed.node.endpoint, w.machine(near), leech, c).live()
+						}
+					}
+					if tt.first {
+						impostors()
+						time.Sleep(tt.after)
+					}
+					s.found(discovery.User, m.at)
+					time.Sleep(time.Second)
+					var real *Peer
+					for _, p := range s.Peers() {
+						if p.addr == m.at {
+							real = p
+						}
+					}
+					if real == nil {
+						t.Fatalf("the seed is not among %v", s.Peers())
+					}
+					ctx, cancel := context.WithCancel(t.Context())
+					defer cancel()
+					got := make(chan []Raw, 1)
+					go func() {
+						raws, _ := bring(ctx, real, lease(upTo(c.NumPieces())...))
+						got <- raws
+					}()
+					if !tt.first {
+						time.Sleep(tt.after)
+						impostors()
+						time.Sleep(2 * proveWithin)
+					}
+					if err := real.ended(); err != nil {
+						t.Errorf("the seed had to go: %v", err)
+					}
+					if tt.up == nil {
+						c.check(t, <-got, upTo(c.NumPieces()))
+					}
+				})
+			}
 		})
 	}
 }
@@ -313,12 +433,14 @@ func TestFull(t *testing.T) {
 
 // idle connects, and does nothing but answer PING.
 func (w *world) idle(from, to *machine, c *content) {
-	s := w.dialled(from, to, c)
-	go func() {
-		for p := next[wire.Ping](s); p != nil; p = next[wire.Ping](s) {
-			s.say(wire.Pong{Nonce: p.Nonce}.Append(nil))
-		}
-	}()
+	go w.dialled(from, to, c).live()
+}
+
+// live does nothing but answer PING.
+func (s *stranger) live() {
+	for p := next[wire.Ping](s); p != nil; p = next[wire.Ping](s) {
+		s.say(wire.Pong{Nonce: p.Nonce}.Append(nil))
+	}
 }
 
 // TestIdleDoNotStopDialling has as many come as are dialled for, or as there is room

@@ -102,6 +102,12 @@ func (w *world) dialled(from, to *machine, c *content) *stranger {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	return w.dialledAs(end, from, to, c)
+}
+
+// dialledAs does so under the name of an endpoint.
+func (w *world) dialledAs(end *wire.Endpoint, from, to *machine, c *content) *stranger {
+	w.t.Helper()
 	nc, err := from.Dial(w.t.Context(), to.at)
 	if err != nil {
 		w.t.Fatal(err)

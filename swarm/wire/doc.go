@@ -112,7 +112,12 @@
 //
 // Two nodes need one connection. Of two that they opened to each other at once the one
 // stays that the node with the lower id opened; else the older one, provided that it
-// answers a PING. The other is ended by BYE.
+// answers a PING. The other is ended by BYE, with the reason "duplicate". But nothing
+// proves a node: every holder learns those of his peers, and may give one as his own. So
+// a receiver does this only to connections with one address, or one /64 of public IPv6
+// addresses. With the same node at another address it keeps both, for one of them may be
+// an impostor's. A node that we dial by two of its addresses sees ours alone, and ends
+// one of the two itself: that address need not be dialled while the other lasts.
 //
 // A kind that is not in the table is skipped if it is below 0x80 and at most 65536
 // bytes long; from 0x80 on it must be understood, and who does not says BYE and closes.

@@ -16,7 +16,8 @@ type Content struct {
 	Pieces int      // how many pieces there are
 }
 
-// Node names a process, at random, for as long as it runs.
+// Node names a process, at random, for as long as it runs. Nothing proves that a peer
+// has the name that it gives.
 type Node [16]byte
 
 // Endpoint is this process as its peers see it. It makes connections and holds
