@@ -46,10 +46,11 @@ func (s *Swarm) dialSome(ctx context.Context) time.Duration {
 
 // nextDial returns whom to dial, if there is room for another neighbour.
 func (s *Swarm) nextDial(now time.Time) (netip.AddrPort, discovery.Origin, time.Duration, bool) {
+	s.node.admitting.Lock()
+	defer s.node.admitting.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	full := len(s.peers)+s.dialling >= neighboursMost
-	if victim, _ := s.victim(1); s.engaged()+s.dialling >= s.wanted() || full && victim == nil {
+	if s.engaged()+s.dialling >= s.wanted() || !s.hasRoom() {
 		return netip.AddrPort{}, 0, discovery.Never, false
 	}
 	addr, from, wait, ok := s.book.Next(now)
@@ -57,6 +58,17 @@ func (s *Swarm) nextDial(now time.Time) (netip.AddrPort, discovery.Origin, time.
 		s.dialling++
 	}
 	return addr, from, wait, ok
+}
+
+// hasRoom tells whether somebody who is dialled now could stay. The caller holds s.mu
+// and the node's admitting.
+func (s *Swarm) hasRoom() bool {
+	full, richer := s.node.full(s, s.live()+s.dialling)
+	if len(s.peers)+s.dialling < neighboursMost && (!full || richer != nil) {
+		return true
+	}
+	victim, _ := s.victim(1)
+	return victim != nil
 }
 
 // wanted is how many neighbours to dial for. The caller holds s.mu.

@@ -45,7 +45,7 @@ var (
 	errStuck     = errors.New("the peer does not read")
 	errUseless   = errors.New("neither end needs the other, and others do")
 	errFull      = errors.New("there are neighbours enough")
-	errCrowded   = errors.New("its host has more neighbours here than others")
+	errCrowded   = errors.New("its host or its content has more neighbours here than others")
 	errBanned    = errors.New("the peer is banned")
 )
 
@@ -74,6 +74,8 @@ func (s *Swarm) keep(p *Peer) {
 
 // admit makes p a neighbour, or says why not.
 func (s *Swarm) admit(p *Peer) (wire.ByeReason, error) {
+	s.node.admitting.Lock()
+	defer s.node.admitting.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -90,7 +92,7 @@ func (s *Swarm) admit(p *Peer) (wire.ByeReason, error) {
 			return wire.ByeDuplicate, errDuplicate
 		}
 		o.close(errDuplicate, wire.ByeDuplicate)
-	} else if s.crowded(p) || len(s.peers) >= neighboursMost && !s.evict(p) {
+	} else if s.crowded(p) || !s.makeRoom(p) {
 		return wire.ByeFull, errFull
 	}
 	s.peers = append(s.peers, p)
@@ -169,10 +171,59 @@ func (s *Swarm) crowded(p *Peer) bool {
 	return s.peersOf(p) >= neighboursOfHost
 }
 
+// makeRoom tells whether there is room for p, if need be after it has closed a
+// connection. The caller holds s.mu and the node's admitting.
+func (s *Swarm) makeRoom(p *Peer) bool {
+	full, richer := s.node.full(s, s.live())
+	switch {
+	case len(s.peers) >= neighboursMost || full && richer == nil:
+		return s.evict(p)
+	case full:
+		richer.mu.Lock()
+		defer richer.mu.Unlock()
+		return richer.shed(0)
+	}
+	return true
+}
+
+// full tells whether there are as many neighbours of all contents as may be, live of
+// them that of s; and which content has most, if one of these can make room so that s
+// comes nearer to having as many. The caller holds n.admitting, and no lock of another
+// swarm.
+func (n *Node) full(s *Swarm, live int) (full bool, richer *Swarm) {
+	all, most := live, live+1
+	n.each(func(o *Swarm) {
+		if o == s {
+			return
+		}
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		has := o.live()
+		if all += has; has > most {
+			most, richer = has, o
+		}
+	})
+	return all >= neighboursInAll, richer
+}
+
+// live counts the neighbours that are not leaving. The caller holds s.mu.
+func (s *Swarm) live() (n int) {
+	for _, o := range s.peers {
+		if o.ended() == nil {
+			n++
+		}
+	}
+	return n
+}
+
 // evict closes a connection in favour of p, and tells whether there was one to
 // close.
-func (s *Swarm) evict(p *Peer) bool {
-	o, why := s.victim(s.peersOf(p) + 1)
+func (s *Swarm) evict(p *Peer) bool { return s.shed(s.peersOf(p) + 1) }
+
+// shed closes a connection in favour of one of a host that would then have so many, and
+// tells whether there was one to close.
+func (s *Swarm) shed(most int) bool {
+	o, why := s.victim(most)
 	if o == nil {
 		return false
 	}

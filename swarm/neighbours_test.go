@@ -585,6 +585,76 @@ func TestOneHostTakesAllPlaces(t *testing.T) {
 	})
 }
 
+// TestManyContents has more come to a node than it may have neighbours. Those of one
+// content keep nobody from another one: at last each content has as many.
+func TestManyContents(t *testing.T) {
+	const contents = 5
+	var all []*content
+	for i := range contents {
+		all = append(all, newContent(t, 64<<10+i, 64<<10, false))
+	}
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		m := w.machine(near)
+		n := w.node(m, Options{Share: true})
+		var swarms []*Swarm
+		for _, c := range all {
+			swarms = append(swarms, n.Join(c.seed()))
+		}
+		synctest.Wait()
+		for i, c := range all {
+			for range neighboursMost {
+				w.dialled(w.machine(near), m, c)
+			}
+			time.Sleep(time.Second) // those who had to go have gone
+			total, least, most := 0, neighboursMost, 0
+			for _, s := range swarms[:i+1] {
+				peers := s.Stats().Peers
+				total, least, most = total+peers, min(least, peers), max(most, peers)
+			}
+			if want := min((i+1)*neighboursMost, neighboursInAll); total != want || most-least > 1 {
+				t.Errorf("%d contents have %d neighbours, want %d; %d to %d each", i+1, total, want, least, most)
+			}
+		}
+	})
+}
+
+// TestFullNodeDialsNobody as long as all of its neighbours may be of use and each content
+// has as many of them.
+func TestFullNodeDialsNobody(t *testing.T) {
+	const contents = 4
+	var all []*content
+	for i := range contents {
+		all = append(all, newContent(t, 64<<10+i, 64<<10, false))
+	}
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		c := all[0]
+		m, _ := w.seed(c, near)
+		by := &dialler{from: w.machine(near), m: m}
+		n := by.node(t, Options{Share: true})
+		s := n.Join(Content{Manifest: c.Manifest, Read: c.read})
+		for _, c := range all[1:] {
+			n.Join(c.seed())
+		}
+		synctest.Wait()
+		for _, c := range all {
+			for range neighboursInAll / contents {
+				w.idle(w.machine(near), by.from, c)
+			}
+		}
+		s.found(discovery.User, m.at)
+		time.Sleep(idleAfter - time.Second)
+		if n := by.dials.Load(); n > 0 {
+			t.Errorf("%d dials", n)
+		}
+		time.Sleep(checkEvery + time.Second)
+		if peers := s.Peers(); !slices.ContainsFunc(peers, func(p *Peer) bool { return p.addr == m.at }) {
+			t.Error("the seed is not a neighbour after those who did nothing could have gone")
+		}
+	})
+}
+
 // TestNews tells neighbours what is proven and fetched here.
 func TestNews(t *testing.T) {
 	c := newContent(t, 1<<20, 64<<10, false)

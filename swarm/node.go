@@ -38,6 +38,8 @@ type Node struct {
 	rule   sync.Once     // starts what looks after the rules
 	upload chan struct{} // capacity 1: somebody who is yielded for has asked for something
 
+	admitting sync.Mutex // held before any swarm's mu: neighbours are counted, and become more
+
 	mu      sync.Mutex
 	ruled   chan struct{} // closed and replaced when mayShare may have changed
 	waiting []*Swarm      // joined and not yet started

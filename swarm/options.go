@@ -71,8 +71,9 @@ const (
 	defaultTimeout = 15 * time.Second
 	window         = 4 << 20 // bytes a peer may ask ahead, from DESIGN section 6
 
-	neighboursWanted = 40 // dialled for
-	neighboursMost   = 60 // accepted
-	neighboursOfHost = 4  // accepted from one public host
-	neighboursOfSeed = 4  // dialled for by who needs nothing, so as to be known to somebody
+	neighboursWanted = 40  // dialled for
+	neighboursMost   = 60  // accepted
+	neighboursInAll  = 200 // of all contents together
+	neighboursOfHost = 4   // accepted from one public host
+	neighboursOfSeed = 4   // dialled for by who needs nothing, so as to be known to somebody
 )
