@@ -34,6 +34,7 @@ const (
 // family is our node in one address family.
 type family struct {
 	server  *mainline.Server
+	store   *peerStore
 	conn    *guard.Conn
 	network string // "ip4" or "ip6"
 	stay    bool
@@ -82,6 +83,7 @@ func newFamily(socket net.PacketConn, o Options, s saved) (*family, error) {
 	for _, addr := range s.Nodes {
 		f.start(addr)
 	}
+	f.store = newPeerStore()
 	limits, sends := f.limits()
 	f.conn = guard.New(socket, limits)
 	server, err := mainline.NewServer(f.config(s, sends))
@@ -119,7 +121,7 @@ func (f *family) config(s saved, sends *rate.Limiter) *mainline.ServerConfig {
 		NoSecurity:       f.private,
 		OnQuery:          f.onQuery,
 		QueryResendDelay: func() time.Duration { return resendDelay },
-		PeerStore:        newPeerStore(),
+		PeerStore:        f.store,
 		Logger:           quiet,
 		DefaultWant:      bothFamilies(),
 		SendLimiter:      sends,

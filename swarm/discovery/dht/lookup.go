@@ -117,7 +117,7 @@ func (f *family) lookUp(ctx context.Context, infohash krpc.ID, found func(netip.
 		return thin.Pass(addr.Addr())
 	}
 	return f.traverse(ctx, infohash, func(opCtx context.Context, node krpc.NodeAddr) mainline.QueryResult {
-		res := f.ask(opCtx, node, "get_peers", krpc.MsgArgs{InfoHash: infohash, Want: bothFamilies()})
+		res := f.getPeers(opCtx, node, infohash)
 		if r := res.Reply.R; r != nil {
 			for _, v := range r.Values[:min(len(r.Values), maxValues)] {
 				if addr := v.ToNodeAddrPort().AddrPort; pass(addr) && !found(addr) {
@@ -129,24 +129,52 @@ func (f *family) lookUp(ctx context.Context, infohash krpc.ID, found func(netip.
 	})
 }
 
+// getPeers asks a node for the peers of infohash.
+func (f *family) getPeers(ctx context.Context, node krpc.NodeAddr, infohash krpc.ID) mainline.QueryResult {
+	return f.ask(ctx, node, "get_peers", krpc.MsgArgs{InfoHash: infohash, Want: bothFamilies()})
+}
+
+// announcement is that we serve infohash at port.
+type announcement struct {
+	infohash krpc.ID
+	port     int
+	taken    atomic.Int32
+	telling  sync.WaitGroup
+	told     sync.Map // of krpc.NodeAddrPort
+}
+
+// tell announces to a node, once.
+func (a *announcement) tell(ctx context.Context, f *family, node krpc.NodeAddr, token string) {
+	if _, told := a.told.LoadOrStore(node.ToNodeAddrPort(), nil); told {
+		return
+	}
+	a.telling.Go(func() {
+		res := f.ask(ctx, node, "announce_peer", krpc.MsgArgs{InfoHash: a.infohash, Port: &a.port, Token: token})
+		if res.ToError() == nil {
+			a.taken.Add(1)
+		}
+	})
+}
+
 // announce tells the nodes nearest to infohash that we serve it at port, and
-// returns how many took it, and how many nodes answered at all.
+// returns how many took it, and how many nodes answered at all. In a private DHT
+// every node is told that answers, at once: there are few, whoever looks us up asks
+// them all, and those that are gone hold up the end of the traversal.
 func (f *family) announce(ctx context.Context, infohash krpc.ID, port uint16) (taken, answers int) {
-	closest, answers := f.lookUp(ctx, infohash, func(netip.AddrPort) bool { return true })
-	var wg sync.WaitGroup
-	var n atomic.Int32
-	p := int(port)
+	a := announcement{infohash: infohash, port: int(port)}
+	closest, answers := f.traverse(ctx, infohash, func(opCtx context.Context, node krpc.NodeAddr) mainline.QueryResult {
+		res := f.getPeers(opCtx, node, infohash)
+		if r := res.Reply.R; r != nil && r.Token != nil && f.private {
+			a.tell(ctx, f, node, *r.Token)
+		}
+		return res
+	})
 	closest.Range(func(e nearest.Elem) {
 		token, _ := e.Data.(string) // traverse keeps no others
-		wg.Go(func() {
-			res := f.ask(ctx, e.Addr.ToNodeAddr(), "announce_peer", krpc.MsgArgs{InfoHash: infohash, Port: &p, Token: token})
-			if res.ToError() == nil {
-				n.Add(1)
-			}
-		})
+		a.tell(ctx, f, e.Addr.ToNodeAddr(), token)
 	})
-	wg.Wait()
-	return int(n.Load()), answers
+	a.telling.Wait()
+	return int(a.taken.Load()), answers
 }
 
 // bootstrap asks the nodes nearest to our own id for more of them, so that

@@ -8,9 +8,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/anacrolix/dht/v2/krpc"
 )
 
 // TestCacheFilesDoNotMix gives each DHT a file of its own, whatever the order in
@@ -114,4 +118,63 @@ func TestPrivateCachesArePruned(t *testing.T) {
 	if _, err := os.Stat(name(maxPrivate)); !os.IsNotExist(err) {
 		t.Errorf("an old one is left (%v)", err)
 	}
+}
+
+// TestAnnouncedBesideTheDead: of the nodes that a private DHT knows some have gone. The
+// others are announced to without waiting for these to answer. A loaded machine may make
+// that late, but not always.
+func TestAnnouncedBesideTheDead(t *testing.T) {
+	live := start(t, Options{Private: true})
+	best := time.Hour
+	for i := range byte(5) {
+		var told atomic.Int32
+		late := start(t, Options{
+			Private: true, Bootstrap: []string{addrOf(live, 0).String()},
+			Verbose: func(format string, args ...any) {
+				if strings.Contains(fmt.Sprintf(format, args...), "announce_peer to "+addrOf(live, 0).String()) {
+					told.Add(1)
+				}
+			},
+		})
+		waitAnswer(t, late, addrOf(live, 0))
+		f := late.families[0]
+		for range alpha / 2 {
+			silent := listen(t, "udp4", "127.0.0.1")
+			defer silent.Close()
+			var dead krpc.NodeAddr
+			dead.FromAddrPort(silent.LocalAddr().(*net.UDPAddr).AddrPort())
+			f.heard(dead, krpc.Msg{R: &krpc.Return{ID: krpc.RandomNodeID()}}) // as it was once
+		}
+		best = min(best, announced(t, f, live.families[0], hash('a'+i)))
+		if n := told.Load(); n != 1 {
+			t.Errorf("it was told %d times", n)
+		}
+		if best < resendDelay/2 {
+			break
+		}
+	}
+	t.Logf("announced after %v", best)
+	if best > resendDelay/2 {
+		t.Errorf("announced after %v, a dead node is waited for %v", best, resendDelay)
+	}
+}
+
+// announced is how long it takes until a node can tell others what from announces.
+func announced(t *testing.T, from, to *family, infohash [20]byte) time.Duration {
+	t.Helper()
+	begin := time.Now()
+	var announcing sync.WaitGroup
+	defer announcing.Wait()
+	announcing.Go(func() { from.announce(t.Context(), infohash, 7001) })
+	deadline := time.After(20 * time.Second)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for len(to.store.GetPeers(infohash)) == 0 {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatal("nothing is announced")
+		}
+	}
+	return time.Since(begin)
 }
