@@ -103,7 +103,11 @@ func pathsIn(dir string) (paths []string, err error) {
 
 // hasRecord tells whether there is a record, good or bad, of a download to final.
 func hasRecord(final string) bool {
-	_, err := os.Lstat(final + stateSuffix)
+	pl, err := placeOf(final)
+	if err != nil {
+		return false
+	}
+	_, err = os.Lstat(pl.state)
 	return err == nil
 }
 
@@ -120,6 +124,7 @@ func Load(path string) (Pending, error) {
 	if err != nil {
 		return Pending{}, err
 	}
+	pl = pl.named(r.origin.name)
 	m, err := verify.Parse(r.origin.Raw)
 	if err != nil {
 		return Pending{}, damaged(pl, fmt.Errorf("%w: %s", errDamaged, err.Error())) // not to be taken for a manifest's fault
@@ -133,6 +138,16 @@ func Load(path string) (Pending, error) {
 		p.Have = sizeOf(m, have)
 	}
 	return p, nil
+}
+
+// named is the place of a final path of that name, which the record gives that stands
+// here, if it can be its record.
+func (pl place) named(name string) place {
+	to, err := placeOf(filepath.Join(pl.dir, name))
+	if err != nil || name != filepath.Base(name) || to.state != pl.state {
+		return pl
+	}
+	return to
 }
 
 // readRecord reads the record of the download at pl, without locking it.

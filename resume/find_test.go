@@ -6,7 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 func TestLoad(t *testing.T) {
@@ -159,5 +161,71 @@ func TestFind(t *testing.T) {
 	}
 	if _, err := Find(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Find where nothing is: %v", err)
+	}
+}
+
+// TestLongNames downloads to names that leave no room for what is added to them while
+// that goes on, or just enough.
+func TestLongNames(t *testing.T) {
+	file, folder := oneFile(t, "a.iso", 1, 3*pieceSize), newContent(t, 2, someFiles)
+	for name, test := range map[string]struct {
+		c    *content
+		name string
+	}{
+		"with room":           {file, strings.Repeat("a", 238)},
+		"without room":        {file, strings.Repeat("a", 239)},
+		"longest":             {file, strings.Repeat("a", 255)},
+		"a folder":            {folder, strings.Repeat("b", 255)},
+		"not cut in a letter": {file, "a" + strings.Repeat("é", 127)},
+		"nor in one":          {file, strings.Repeat("日", 85)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			_, last := utf8.DecodeLastRuneInString(test.name)
+			path := filepath.Join(dir, test.name)
+			other := path[:len(path)-last] + strings.Repeat("z", last)
+			c := test.c
+			c.interrupted(t, path, 0, 2)
+			c.interrupted(t, other, 1)
+			found, err := Find(dir)
+			must(t, err)
+			if len(found) != 2 || found[0].Path != path && found[1].Path != path {
+				t.Fatalf("found %v", found)
+			}
+			pl, err := placeOf(path)
+			must(t, err)
+			if base := filepath.Base(pl.state); len(base) > 255 || !utf8.ValidString(base) {
+				t.Errorf("its record is %q", base)
+			}
+			for _, name := range []string{path, pl.part, pl.state} {
+				names, err := Wanted([]string{name})
+				must(t, err)
+				p, err := Load(names[0])
+				must(t, err)
+				if p.Path != path || p.Part != pl.part || p.Have == 0 {
+					t.Errorf("Load(%q): %q in %q, %d bytes", name, p.Path, p.Part, p.Have)
+				}
+			}
+			p, err := Load(pl.part)
+			must(t, err)
+			f, err := Open(t.Context(), p.Manifest, p.Origin, p.Path, Options{})
+			must(t, err)
+			defer f.Close()
+			if !f.Have().Test(2) || f.Have().Test(1) {
+				t.Errorf("it has %s", picture(f.Have()))
+			}
+			c.put(t, f)
+			must(t, f.Finish())
+			c.inPlace(t, path)
+			entries, err := os.ReadDir(dir)
+			must(t, err)
+			if len(entries) != 3 { // the other one's are left
+				t.Errorf("there are %v", entries)
+			}
+		})
+	}
+	_, err := Open(t.Context(), file.Manifest, file.origin, filepath.Join(t.TempDir(), strings.Repeat("a", 256)), Options{})
+	if _, ok := errors.AsType[*Error](err); !ok {
+		t.Errorf("a name that is too long: %v", err)
 	}
 }

@@ -117,7 +117,7 @@ func (f *File) replaceFolder() error {
 	if done {
 		return fail("rename", f.at.part, err)
 	}
-	f.replaced = f.at.final + oldSuffix
+	f.replaced = f.at.old
 	if err := os.Rename(f.at.final, f.replaced); err != nil {
 		return fail("rename", f.at.final, err)
 	}
@@ -132,10 +132,6 @@ func (f *File) replaceFolder() error {
 func (f *File) disclaim() error {
 	return f.journal.rewrite(f.origin, bitset.New(f.stored.Len()), f.journal.nature|unproven)
 }
-
-// oldSuffix names a folder that --overwrite replaces, for the moment between
-// two renames where the system cannot exchange two names in one step.
-const oldSuffix = ".shoal-part.old"
 
 // Close gives up the lock. Before Finish it first saves what is stored, so that
 // the next Open can go on from it; content that Adopt took goes back to its

@@ -128,9 +128,11 @@ func (c *content) inPlace(t testing.TB, path string) {
 // noLitter fails the test if there is a part or a record beside path.
 func noLitter(t testing.TB, path string) {
 	t.Helper()
-	for _, suffix := range []string{partSuffix, stateSuffix, oldSuffix} {
-		if _, err := os.Lstat(path + suffix); !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("%s%s was left behind (%v)", filepath.Base(path), suffix, err)
+	pl, err := placeOf(path)
+	must(t, err)
+	for _, left := range []string{pl.part, pl.state, pl.old} {
+		if _, err := os.Lstat(left); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s was left behind (%v)", filepath.Base(left), err)
 		}
 	}
 }

@@ -64,6 +64,7 @@ func Open(ctx context.Context, m *verify.Manifest, from Origin, path string, o O
 
 // newFile makes a File that has nothing yet.
 func newFile(m *verify.Manifest, pl place, j *journal, from Origin) *File {
+	from.name = pl.name
 	return &File{
 		m: m, at: pl, origin: from, journal: j,
 		had:     bitset.New(uint(m.NumPieces())),

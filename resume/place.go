@@ -3,6 +3,7 @@ package resume
 import (
 	"cmp"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,21 +11,30 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
+
+	"github.com/zeebo/blake3"
 
 	"github.com/shoal-dl/shoal/verify"
 )
 
 // What stands beside a final path NAME while it is being downloaded: the data,
-// a file or a folder, and the record of what of it is proven.
+// a file or a folder, and the record of what of it is proven; and a folder that
+// --overwrite replaces, for the moment between two renames where the system cannot
+// exchange two names in one step.
 const (
 	partSuffix  = ".shoal-part"
 	stateSuffix = ".shoal-part.state"
+	oldSuffix   = ".shoal-part.old"
+
+	maxName = 255 // bytes, what common file systems take
 )
 
 // place is a final path and what may stand beside it.
 type place struct {
-	final, part, state string
-	dir                string // the folder they are all in
+	final, part, state, old string
+	dir                     string // the folder they are all in
+	name                    string // that of the final path, if those of the others do not tell it
 }
 
 // placeOf names the files of a download to path.
@@ -33,7 +43,30 @@ func placeOf(path string) (place, error) {
 	if base := filepath.Base(final); path == "" || base == "." || base == ".." || base == string(filepath.Separator) {
 		return place{}, fail("open", path, errors.New("not the name of a file"))
 	}
-	return place{final: final, part: final + partSuffix, state: final + stateSuffix, dir: filepath.Dir(final)}, nil
+	name := filepath.Base(final)
+	stem := stemOf(name)
+	at := strings.TrimSuffix(final, name) + stem
+	pl := place{final: final, part: at + partSuffix, state: at + stateSuffix, old: at + oldSuffix, dir: filepath.Dir(final)}
+	if stem != name {
+		pl.name = name
+	}
+	return pl, nil
+}
+
+// stemOf is what the suffixes are added to: the name, or as much of it as there is room
+// for, and a digest of all of it. The stem of a stem is the same.
+func stemOf(name string) string {
+	const digest = 8 // bytes
+	room := maxName - len(stateSuffix)
+	if len(name) <= room {
+		return name
+	}
+	cut := room - len("~") - hex.EncodedLen(digest)
+	for cut > 0 && !utf8.RuneStart(name[cut]) {
+		cut--
+	}
+	sum := blake3.Sum256([]byte(name))
+	return name[:cut] + "~" + hex.EncodeToString(sum[:digest])
 }
 
 // Target is the final path of content that is to go to output, or without one
@@ -212,8 +245,9 @@ func describe(mode fs.FileMode) string {
 	return "a device"
 }
 
-// finalOf is the final path that belongs to the name of a part or a record; a
-// final path is returned as it is.
+// finalOf is the final path that belongs to the name of a part or a record, or its
+// stem if it is longer, which stands for it until the record is read; a final path is
+// returned as it is.
 func finalOf(path string) string {
 	for len(path) > 1 && os.IsPathSeparator(path[len(path)-1]) { // shells end a folder's name so
 		path = path[:len(path)-1]

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"strings"
 
 	"github.com/bits-and-blooms/bitset"
 	"github.com/zeebo/blake3"
@@ -14,8 +15,9 @@ import (
 // The record, version 1. All numbers are little-endian.
 //
 //	head    magic "shoalrec" · version u16 · nature of the part u16 · length of
-//	        URL u32 · length of manifest u32 · URL · manifest, its exact bytes ·
-//	        BLAKE3 of all that
+//	        source u32 · length of manifest u32 · source: the manifest's URL and,
+//	        if the record's own name had to be cut, a zero and the final name ·
+//	        manifest, its exact bytes · BLAKE3 of all that
 //	slot 0  at the next multiple of 4 KiB
 //	slot 1  one stride, a multiple of 4 KiB, after slot 0
 //
@@ -67,9 +69,9 @@ func appendHead(b []byte, o Origin, n nature) ([]byte, [sumSize]byte) {
 	b = append(b, recordMagic...)
 	b = binary.LittleEndian.AppendUint16(b, recordVersion)
 	b = binary.LittleEndian.AppendUint16(b, uint16(n))
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(o.URL)))
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(o.source())))
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(o.Raw)))
-	b = append(b, o.URL...)
+	b = append(b, o.source()...)
 	b = append(b, o.Raw...)
 	sum := blake3.Sum256(b[start:])
 	return append(b, sum[:]...), sum
@@ -85,9 +87,9 @@ func decodeRecord(b []byte) (record, error) {
 	if v := binary.LittleEndian.Uint16(b[8:]); v != recordVersion || n&^natures != 0 {
 		return record{}, fmt.Errorf("%w: version %d.%d", errDamaged, v, n)
 	}
-	url := int64(binary.LittleEndian.Uint32(b[12:]))
+	source := int64(binary.LittleEndian.Uint32(b[12:]))
 	raw := int64(binary.LittleEndian.Uint32(b[16:]))
-	end := int64(recordFixed) + url + raw
+	end := int64(recordFixed) + source + raw
 	if end+sumSize > int64(len(b)) {
 		return record{}, errDamaged
 	}
@@ -95,10 +97,18 @@ func decodeRecord(b []byte) (record, error) {
 	if string(r.sum[:]) != string(b[end:end+sumSize]) {
 		return record{}, errDamaged
 	}
-	r.origin.URL = string(b[recordFixed : int64(recordFixed)+url])
-	r.origin.Raw = b[int64(recordFixed)+url : end]
+	r.origin.URL, r.origin.name, _ = strings.Cut(string(b[recordFixed:int64(recordFixed)+source]), "\x00")
+	r.origin.Raw = b[int64(recordFixed)+source : end]
 	r.slots = b[min(slotsAt(r.origin), int64(len(b))):]
 	return r, nil
+}
+
+// source is what the head says of where the content is from and goes to.
+func (o Origin) source() string {
+	if o.name == "" {
+		return o.URL
+	}
+	return o.URL + "\x00" + o.name
 }
 
 // newest returns the sequence number and the proven pieces of the latest valid
@@ -160,7 +170,7 @@ func slotSum(head [sumSize]byte, body []byte) [sumSize]byte {
 // slotsAt is where slot 0 begins, slotStride how far apart the slots are, and
 // slotSize how long one is, in bytes.
 func slotsAt(o Origin) int64 {
-	return alignUp(int64(recordFixed + len(o.URL) + len(o.Raw) + sumSize))
+	return alignUp(int64(recordFixed + len(o.source()) + len(o.Raw) + sumSize))
 }
 func slotStride(pieces int) int64 { return alignUp(int64(slotSize(pieces))) }
 func slotSize(pieces int) int     { return 8 + 8*bitmapWords(pieces) + sumSize }

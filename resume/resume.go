@@ -36,10 +36,14 @@ type Options struct {
 type Origin struct {
 	URL string // as the user gave it; for a file, its absolute path
 	Raw []byte // the manifest's exact bytes, as verify.Parse takes them
+
+	name string // that of the final path, if the record's does not tell it
 }
 
 // equal tells whether the two origins are the same in every byte.
-func (o Origin) equal(p Origin) bool { return o.URL == p.URL && string(o.Raw) == string(p.Raw) }
+func (o Origin) equal(p Origin) bool {
+	return o.URL == p.URL && string(o.Raw) == string(p.Raw) && o.name == p.name
+}
 
 // File is content on its way to its final path, or in place there. Its methods
 // are safe for concurrent use, save that Finish and Close are called by one
