@@ -263,7 +263,7 @@ func (r *running) assign() error {
 // sample reads the byte counts of all leases and lets the hosts judge them.
 func (r *running) sample() {
 	for _, l := range r.leases {
-		if r.read(l); r.ledger.stalls(l.claim, r.now()) {
+		if r.read(l); r.ledger.stalls(l.claim, r.now()) || r.ledger.yields(l.claim, r.now()) {
 			l.cancel(errCalledOff)
 		}
 	}

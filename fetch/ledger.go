@@ -44,11 +44,14 @@ type ledger struct {
 
 	mirrored, received int64 // bytes from mirrors, and from all sources
 	mirrors, peers     meter // of the bytes from mirrors, and of those from peers
+	theirs             int64 // bytes that neighbours have from mirrors
+	drawn              meter // of those and of ours
 
 	manners
 	rank   func(piece int) uint64 // our own in the crowd; nil without one
 	news   int                    // counts what may change for whom pieces are
 	spread time.Duration          // when a neighbour last got one
+	most   int                    // pieces that all of us may ask mirrors for at once; 0 for as many as we like
 }
 
 // party is a source as the ledger sees it.
@@ -112,6 +115,7 @@ func newLedger(pieces int, size func(int) int64, fileEnd func(int) int, have *bi
 		taken: bitset.New(uint(pieces)),
 		left:  pieces, horizon: pieces, mostRun: pieces, mostOpen: math.MaxInt, news: 1,
 		mirrors: meter{weight: 1}, peers: meter{weight: 1}, // nothing came before
+		drawn: meter{span: drawnSpan},
 	}
 	if have != nil {
 		l.done.InPlaceUnion(have)
@@ -167,7 +171,7 @@ func (l *ledger) next(p *party, now time.Duration) *claim {
 	case p.noRange:
 		return l.whole(p, now)
 	}
-	if c := l.offer(p, now); c != nil {
+	if c := l.offer(p, now); c != nil || l.takesTurns(p) {
 		return c
 	}
 	return l.rob(p, now)

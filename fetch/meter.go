@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"math"
 	"time"
 )
@@ -13,6 +14,7 @@ const meterSpan = time.Second
 // that is honest from its first sample on (the weights it lacks are divided
 // out), and falls when nothing comes.
 type meter struct {
+	span        time.Duration // how far back it looks; 0 for meterSpan
 	sum, weight float64
 	last        time.Duration // time of the last sample
 	total       float64       // bytes at the last sample
@@ -24,7 +26,7 @@ func (m *meter) sample(now time.Duration, total float64) {
 	if dt <= 0 {
 		return
 	}
-	keep := math.Exp(-float64(dt) / float64(meterSpan))
+	keep := math.Exp(-float64(dt) / float64(cmp.Or(m.span, meterSpan)))
 	m.sum = m.sum*keep + (total-m.total)/dt.Seconds()*(1-keep)
 	m.weight = m.weight*keep + 1 - keep
 	m.last, m.total = now, total

@@ -137,6 +137,9 @@ func (l *ledger) shows(p *party, have, fetching *bitset.BitSet, now time.Duratio
 	case have.Count() > p.have.Count():
 		p.gained, l.spread = now, now
 	}
+	if p.have != nil {
+		l.theirs += int64(have.Difference(p.have).IntersectionCardinality(p.fetching)) * l.largest
+	}
 	if p.have != nil && (p.fetching.Any() || fetching.Any()) {
 		p.fetched = now
 	}
@@ -171,6 +174,9 @@ func (l *ledger) lendUnwanted(p *party, now time.Duration) *claim {
 		}
 	}
 	unwanted := covered.Complement()
+	if l.takesTurns(p) {
+		return l.lendInTurn(p, unwanted, now)
+	}
 	rivals := slices.Collect(l.rivals(now))
 	fallsToOther := func(piece int) bool {
 		mine := l.rank(piece)
@@ -208,7 +214,7 @@ func (p *party) mute(now time.Duration) bool {
 // gains tells whether a neighbour has got something lately, for as long as a mirror
 // takes for several pieces. What others say they are getting they may never get.
 func (l *ledger) gains(q, mirror *party, now time.Duration) bool {
-	return !mirror.proven || now-q.gained < max(slowFor, gainPieces*l.pieceTime(mirror))
+	return !mirror.proven || now-q.gained < max(slowFor, gainPieces*l.pieceTime(mirror), 2*l.leeway)
 }
 
 // rivals are the neighbours that use mirrors, as we can see.
@@ -351,6 +357,7 @@ type manners struct {
 	since   time.Duration // when hedging last began
 	until   time.Duration // hedging does not end before
 	longer  time.Duration // how long it will last at least the next time
+	leeway  time.Duration // for how much longer we are polite than else
 }
 
 // weigh looks at the rates, and the bytes still to come, once a tick: when mirrors would
@@ -367,14 +374,14 @@ func (m *manners) weigh(now time.Duration, mirrors, peers float64, asked bool, r
 	m.reproach(now-m.weighed, all < m.best/2)
 	m.weighed = now
 	soon := max(time.Duration(min(rest/max(m.best, 1), slowFor.Seconds())*float64(time.Second)), leastSlow)
-	stuck := stuckFor
+	stuck := stuckFor + m.leeway
 	if m.prefer == PreferPeers {
 		m.slow, stuck = 0, patientFor
 	}
 	if peers >= m.best/2 {
 		m.longer = 0 // peers are worth it
 	}
-	needed := m.slow >= soon || now-m.moved >= stuck
+	needed := m.slow >= soon+m.leeway || now-m.moved >= stuck
 	if needed && !m.hedging {
 		m.since, m.until = now, now+m.longer
 		if soon < slowFor {
@@ -409,6 +416,8 @@ func (l *ledger) spared() bool {
 func (l *ledger) weigh(now time.Duration) {
 	l.mirrors.sample(now, float64(l.mirrored))
 	l.peers.sample(now, float64(l.received-l.mirrored))
+	l.drawn.sample(now, float64(l.mirrored+l.theirs))
+	l.most, l.leeway = l.turns(now)
 	asked := slices.ContainsFunc(l.claims, func(c *claim) bool { return c.by.have == nil })
 	l.manners.weigh(now, l.mirrors.rate(), l.peers.rate(), asked, l.toCome())
 }

@@ -84,7 +84,7 @@ func (c *claim) cut(pieces []int, bytes int64) {
 func (l *ledger) mayRob(p *party, pace float64, c *claim, now time.Duration) bool {
 	hangs := func(c *claim) bool {
 		if c.by.have != nil {
-			return c.silence(now) > max(silentTurn, 2*c.by.longest) || l.crawls(c, now)
+			return c.silence(now) > max(silentTurn+l.leeway, 2*c.by.longest) || l.crawls(c, now)
 		}
 		return l.speed(c, now) < pace/4
 	}

@@ -83,6 +83,29 @@ func TestFlashCrowd(t *testing.T) {
 	}
 }
 
+// TestCrowdAtASlowMirror is a crowd that is large for what the origin gives: were all to
+// ask at once, the first piece would come after half of the time in which all could be
+// done. Without turns it takes 2.1 bounds and as many copies.
+func TestCrowdAtASlowMirror(t *testing.T) {
+	if os.Getenv("SHOAL_SLOW") == "" {
+		t.Skip("SHOAL_SLOW is not set")
+	}
+	c := publish(t, 16<<20, 256<<10)
+	synctest.Test(t, func(t *testing.T) {
+		s := simulate(t, c, 1)
+		s.line.Up, s.line.Down, s.source.Up = s.line.Up*2/5, s.line.Down*2/5, s.source.Up*2/5
+		o := s.mirror(s.source)
+		for range 30 {
+			s.join(s.line, swarm.Options{Share: true}, nil)
+		}
+		out := s.together(o, s.nodes...)
+		t.Log(out)
+		if out.slowest() > 1.95 || out.copies > 1.5 {
+			t.Errorf("%v; want at most 1.95 x and 1.5 copies", out)
+		}
+	})
+}
+
 // all is a set of all pieces of the content.
 func (c *published) all() *bitset.BitSet {
 	return bitset.New(uint(c.NumPieces())).FlipRange(0, uint(c.NumPieces()))

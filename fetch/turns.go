@@ -1,0 +1,158 @@
+package fetch
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/bits-and-blooms/bitset"
+)
+
+// If each of a large crowd asks a slow mirror, the first pieces come to all at the same
+// time, and late; till then there is nothing to trade, and who is impatient asks for more.
+// So few ask at once, and they take turns.
+const (
+	// turnTime is what mirrors take, at the rate at which they give to all of us together,
+	// for as much as may be asked of them at once, and turnLeast how many pieces that is
+	// at least.
+	turnTime  = 2500 * time.Millisecond
+	turnLeast = 4
+	// turnCrowd is how many neighbours there are for each of those pieces, at least, when
+	// we take turns; before, it would win too little.
+	turnCrowd = 3
+	// turnMissed is how long we wait for the one whose turn it is: behind busy lines, news
+	// of what he is getting takes a second.
+	turnMissed = 3 * time.Second
+	// turnLeeway is for how much longer we are patient then: it takes a while until what
+	// few have got has come to all.
+	turnLeeway = 7 * time.Second
+	// remembered is how long a neighbour that used mirrors may want his turn.
+	remembered = time.Minute
+	// drawnSpan is how far back we look at what mirrors give to all of us: it comes in
+	// whole pieces, as far as we see.
+	drawnSpan = 5 * time.Second
+)
+
+// turns decides how many pieces may be asked of mirrors at once by all of us, 0 for as
+// many as we like, and how patient we are.
+func (l *ledger) turns(now time.Duration) (most int, leeway time.Duration) {
+	if l.rank == nil || !l.crowded(fewPeers) || l.prefer == PreferSpeed {
+		return 0, 0
+	}
+	asking := 1
+	for q := range l.neighbours() {
+		if q.fetching.Any() {
+			asking++
+		}
+	}
+	// Of what others get we see nothing before it is a whole piece.
+	rate := max(l.drawn.rate(), l.mirrors.rate()*float64(asking))
+	most = max(int(rate*turnTime.Seconds()/float64(l.largest)), turnLeast)
+	if rate == 0 || len(l.waiting(now)) < turnCrowd*most {
+		return 0, 0
+	}
+	if now-l.spread < stuckFor {
+		leeway = turnLeeway
+	}
+	return most, leeway
+}
+
+// waiting is the neighbours that may want a turn.
+func (l *ledger) waiting(now time.Duration) (them []*party) {
+	for q := range l.neighbours() {
+		if q.fetched > 0 && now-q.fetched < remembered {
+			them = append(them, q)
+		}
+	}
+	return them
+}
+
+// asked is the pieces that neighbours are getting from mirrors, if they are likely to
+// get them.
+func (l *ledger) asked(mirror *party, now time.Duration) *bitset.BitSet {
+	asked := bitset.New(uint(l.pieces))
+	for q := range l.neighbours() {
+		if l.gains(q, mirror, now) {
+			asked.InPlaceUnion(q.fetching)
+		}
+	}
+	return asked
+}
+
+// lendInTurn gives a mirror those of some pieces for which it is our turn. When somebody
+// misses his, it is that of who comes next.
+func (l *ledger) lendInTurn(p *party, free *bitset.BitSet, now time.Duration) *claim {
+	room := l.most - int(l.asked(p, now).Count())
+	if p.open > 0 || room <= 0 {
+		p.heldBack = 0
+		return nil
+	}
+	if p.heldBack == 0 {
+		p.heldBack = now
+	}
+	missed := int((now - p.heldBack) / turnMissed)
+	ours := l.ours(l.candidates(free, nil), l.waiting(now), room, missed)
+	if len(ours) == 0 {
+		return nil
+	}
+	p.heldBack = 0
+	return l.lendBest(p, ours, l.budget(p), l.precedence, now)
+}
+
+// ours is those of some pieces that come first and fall to us. The first are those that
+// rank highest with anybody who wants a turn and is not having one. They fall to us if
+// they do not rank higher with more of the others than have missed theirs.
+func (l *ledger) ours(pieces []int, others []*party, first, missed int) (ours []int) {
+	type ranked struct {
+		piece, others int
+		rank          uint64
+	}
+	var all []ranked
+	for _, i := range pieces {
+		mine := l.rank(i)
+		r := ranked{piece: i, rank: mine}
+		for _, q := range others {
+			if n := q.rank(i); n > mine && !q.fetching.Any() && !q.have.Test(uint(i)) {
+				r.rank = max(r.rank, n)
+				r.others++
+			}
+		}
+		all = append(all, r)
+	}
+	slices.SortFunc(all, func(a, b ranked) int { return cmp.Compare(b.rank, a.rank) })
+	for _, r := range all[:min(first, len(all))] {
+		if r.others <= missed {
+			ours = append(ours, r.piece)
+		}
+	}
+	return ours
+}
+
+// yields tells whether a mirror's claim is to be called off, as far too many ask, and
+// enough of them for what ranks higher: so it is when all have begun before they knew
+// of one another.
+func (l *ledger) yields(c *claim, now time.Duration) bool {
+	if !l.takesTurns(c.by) || len(c.rest) == 0 || now-c.began < trust {
+		return false
+	}
+	if float64(l.rest(c)) <= l.speed(c, now)*turnTime.Seconds() {
+		return false // it soon ends
+	}
+	asked := l.asked(c.by, now)
+	if int(asked.Count()) <= 2*l.most {
+		return false
+	}
+	mine, higher := l.rank(c.rest[0]), 0
+	for q := range l.neighbours() {
+		theirs := asked.Intersection(q.fetching)
+		for i, ok := theirs.NextSet(0); ok; i, ok = theirs.NextSet(i + 1) {
+			if q.rank(int(i)) > mine {
+				higher++
+			}
+		}
+	}
+	return higher >= l.most
+}
+
+// takesTurns tells whether p is a mirror that we share by taking turns.
+func (l *ledger) takesTurns(p *party) bool { return p.have == nil && l.most > 0 && l.spared() }
