@@ -51,6 +51,9 @@ type Windowed interface {
 	Window() (end, most int, err error)
 	// Moved receives a value when the window has moved or ended.
 	Moved() <-chan struct{}
+	// Await waits while the piece is beyond the window, and fails only when
+	// ctx ends.
+	Await(ctx context.Context, piece int) error
 }
 
 // Job brings what is missing of one content into a store. The fields are set

@@ -67,6 +67,9 @@ func (r *running) bring(ctx context.Context, l *lease, pieces []int) {
 			fault = err
 			break
 		}
+		if r.await(ctx, raw.Piece) != nil {
+			break
+		}
 		mine.handOn(raw.Data)
 		raws <- raw
 		missing--
@@ -89,6 +92,14 @@ func verdict(ctx context.Context, err error, missing int) error {
 		return faultf(FaultPassing, "ended %d pieces early", missing)
 	}
 	return err
+}
+
+// await holds a source back that is ahead of what the store can take.
+func (r *running) await(ctx context.Context, piece int) error {
+	if w, ok := r.Store.(Windowed); ok {
+		return w.Await(ctx, piece)
+	}
+	return nil
 }
 
 func (r *running) keep(raw Raw) error {

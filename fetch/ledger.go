@@ -284,7 +284,8 @@ func (l *ledger) toCome() float64 {
 }
 
 // whole gives a source that ignores Range the rest of the first unfinished
-// file, when there is no better source left to ask.
+// file, when there is no better source left to ask. Also what is beyond the horizon:
+// the job waits with that, where to end there would be to begin at the front again.
 func (l *ledger) whole(p *party, now time.Duration) *claim {
 	for _, q := range l.parties {
 		if !q.gone && !q.noRange {
@@ -295,7 +296,7 @@ func (l *ledger) whole(p *party, now time.Duration) *claim {
 	if !ok || p.open > 0 {
 		return nil
 	}
-	return l.claim(p, Run(first, min(l.fileEnd(first), l.horizon)), now)
+	return l.claim(p, Run(first, l.fileEnd(first)), now)
 }
 
 // rest is how many bytes of a claim are still to come.

@@ -264,6 +264,24 @@ func TestHorizon(t *testing.T) {
 	b.looks("AB........")
 }
 
+// TestWholeFileBeyondTheHorizon is read by who cannot do otherwise, and by nobody else.
+func TestWholeFileBeyondTheHorizon(t *testing.T) {
+	b := newBoard(t, 10)
+	b.horizon = 4
+	stream := b.add("A")
+	stream.noRange = true
+	c := b.ask(stream)
+	b.looks("AAAAAAAAAA")
+	b.run(time.Second, map[*claim]float64{c: testPiece})
+	thief := b.add("B")
+	for b.next(thief, b.now) != nil {
+		b.looks("#AABAAAAAA")
+	}
+	if thief.open == 0 {
+		t.Errorf("an idle source got nothing: %s", b)
+	}
+}
+
 func TestRunsAreNoLongerThanTheyMayBe(t *testing.T) {
 	b := newBoard(t, 14)
 	b.mostRun = 3

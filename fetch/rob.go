@@ -61,7 +61,7 @@ func (l *ledger) tail(c *claim, budget int64, thief *party) (pieces []int, bytes
 		if bytes+n > budget {
 			break
 		}
-		if thief.has(c.rest[i]) {
+		if thief.has(c.rest[i]) && c.rest[i] < l.horizon {
 			pieces = append(pieces, c.rest[i])
 			bytes += n
 		}

@@ -22,13 +22,13 @@ type Stream struct {
 	moved  chan struct{}
 	ended  chan struct{} // closed when the writer has nothing more to do
 
-	mu    sync.Mutex
-	ready *sync.Cond
-	early map[int][]byte // proven, not yet written
-	spare [][]byte
-	next  int   // the piece to be written next
-	err   error // the first write error
-	stop  bool
+	mu      sync.Mutex
+	changed *sync.Cond     // what follows did
+	early   map[int][]byte // proven, not yet written
+	spare   [][]byte
+	next    int   // the piece to be written next
+	err     error // the first write error
+	stop    bool
 }
 
 var _ Windowed = (*Stream)(nil)
@@ -40,7 +40,7 @@ func NewStream(m *verify.Manifest, w io.Writer) *Stream {
 		moved: make(chan struct{}, 1), ended: make(chan struct{}),
 		early: map[int][]byte{},
 	}
-	s.ready = sync.NewCond(&s.mu)
+	s.changed = sync.NewCond(&s.mu)
 	go s.write()
 	return s
 }
@@ -65,7 +65,7 @@ func (s *Stream) Put(p verify.Piece) error {
 		buf, s.spare = s.spare[n-1], s.spare[:n-1]
 	}
 	s.early[i] = append(buf[:0], p.Data()...)
-	s.ready.Signal()
+	s.changed.Broadcast()
 	return nil
 }
 
@@ -78,6 +78,21 @@ func (s *Stream) Window() (end, most int, err error) {
 
 // Moved implements Windowed.
 func (s *Stream) Moved() <-chan struct{} { return s.moved }
+
+// Await implements Windowed.
+func (s *Stream) Await(ctx context.Context, piece int) error {
+	defer context.AfterFunc(ctx, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.changed.Broadcast()
+	})()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for ctx.Err() == nil && s.err == nil && piece >= s.next+s.most {
+		s.changed.Wait()
+	}
+	return ctx.Err()
+}
 
 // Finish waits until everything is written and returns the first write error,
 // or the cause with which ctx ended.
@@ -98,7 +113,7 @@ func (s *Stream) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stop = true
-	s.ready.Signal()
+	s.changed.Broadcast()
 }
 
 func (s *Stream) write() {
@@ -114,7 +129,7 @@ func (s *Stream) take() []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for !s.stop && s.err == nil && s.next < s.pieces && s.early[s.next] == nil {
-		s.ready.Wait()
+		s.changed.Wait()
 	}
 	if s.stop || s.err != nil || s.next == s.pieces {
 		return nil
@@ -132,6 +147,7 @@ func (s *Stream) wrote(buf []byte, err error) {
 		s.spare = append(s.spare, buf)
 		s.next++
 	}
+	s.changed.Broadcast()
 	select {
 	case s.moved <- struct{}{}:
 	default:
