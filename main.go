@@ -358,11 +358,12 @@ func (s *session) manifest(ctx context.Context, c *fetch.Client, ref string, t a
 	if err != nil {
 		return nil, err
 	}
+	about := s.report.Transfer(r.Manifest)
+	s.last = about
 	if !r.Secure && t.ID == nil && t.Pubkey == "" {
-		s.report.Warn("the manifest came over plain http: anybody on the way could have changed it",
+		about.Warn("the manifest came over plain http: anybody on the way could have changed it",
 			"pin the content with --id, its id from a place that you trust, or demand a signature with --pubkey")
 	}
-	s.last = s.report.Transfer(r.Manifest)
 	return r, nil
 }
 
@@ -384,7 +385,7 @@ func (s *session) bring(ctx context.Context, d download, store fetch.Store, have
 	s.last = t
 	sources, unusable := d.client.Mirrors(d.manifest, d.from.URL, d.Mirrors)
 	for _, err := range unusable {
-		s.report.Warn(err.Error())
+		t.Warn(err.Error())
 	}
 	var g fetch.Gauges
 	job := &fetch.Job{
@@ -816,7 +817,7 @@ func (d download) join(file *resume.File) (*crowd, error) {
 func (d download) try(file *resume.File) *crowd {
 	with, err := d.join(file)
 	if err != nil {
-		d.report.Warn("going on without peers: " + err.Error())
+		d.report.Transfer(d.manifest).Warn("going on without peers: " + err.Error())
 	}
 	return with
 }
@@ -886,9 +887,9 @@ func (d download) guard(ctx context.Context, k *kept) {
 	k.entry.Done()
 	switch v := judge(k.lost); {
 	case !d.stay && v.Hint != "":
-		d.report.Warn(k.lost.Error(), v.Hint)
+		k.transfer.Warn(k.lost.Error(), v.Hint)
 	case !d.stay:
-		d.report.Warn(k.lost.Error())
+		k.transfer.Warn(k.lost.Error())
 	case d.several:
 		k.transfer.Failed(k.lost, v)
 	}

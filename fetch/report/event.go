@@ -83,6 +83,11 @@ type badPieceFields struct {
 	Piece  int    `json:"piece"`
 }
 
+type warningFields struct {
+	Text string `json:"text"`
+	Hint string `json:"hint"`
+}
+
 type completeFields struct {
 	Path        string  `json:"path"`
 	Seconds     float64 `json:"seconds"`

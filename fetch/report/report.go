@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -232,9 +233,19 @@ func (r *Reporter) Error(err error, hint string) {
 	r.post(func() { r.console.fail(err.Error(), hint) })
 }
 
-// Warn says on stderr what went wrong though the work goes on. -q silences it.
-func (r *Reporter) Warn(text string, hint ...string) {
-	r.post(func() { r.console.warn(text, hint...) })
+// Warn says on stderr what went wrong though the work goes on; as the event
+// warning if stderr carries the events. -q silences it.
+func (r *Reporter) Warn(text string, hint ...string) { r.warn("", text, hint) }
+
+func (r *Reporter) warn(id, text string, hints []string) {
+	e := newEvent("warning", id, time.Now(), warningFields{text, strings.Join(hints, "; ")})
+	r.post(func() {
+		if r.console.muted && !r.console.quiet {
+			r.view.show(e)
+			return
+		}
+		r.console.warn(text, hints...)
+	})
 }
 
 // Verbosef says on stderr what only --verbose asks for.

@@ -69,13 +69,13 @@ func TestEventThatCannotBeEncodedIsAnError(t *testing.T) {
 
 func TestContentOnStdout(t *testing.T) {
 	talk := func(d *download) {
-		d.Warn("careful", "a hint")
+		d.Reporter.Warn("careful", "a hint")
 		d.Verbosef("detail")
 		d.Error(errors.New("trouble"), "a hint")
 		fetchWell(d)
 		d.Status()
 	}
-	stdout, stderr := play(t, Options{JSON: true, Verbose: true, ContentOnStdout: true, Terminal: true}, talk)
+	stdout, stderr := play(t, Options{JSON: true, Quiet: true, Verbose: true, ContentOnStdout: true, Terminal: true}, talk)
 	equal(t, "stdout", stdout, "")
 	golden(t, "complete.jsonl", stderr)
 
@@ -84,6 +84,23 @@ func TestContentOnStdout(t *testing.T) {
 	if !strings.HasPrefix(stderr, "debian.iso: 1.0 MiB in 2.1 s") {
 		t.Errorf("stderr is %q", stderr)
 	}
+}
+
+func TestWarningAmongEvents(t *testing.T) {
+	warn := func(d *download) {
+		d.Reporter.Warn("careful", "a hint")
+		d.Transfer.Warn("of this one")
+	}
+	stdout, stderr := play(t, Options{JSON: true, ContentOnStdout: true}, warn)
+	equal(t, "stdout", stdout, "")
+	equal(t, "stderr", stderr, `{"schema":1,"time":"2000-01-01T00:00:00.125Z","event":"warning","id":"","text":"careful","hint":"a hint"}
+{"schema":1,"time":"2000-01-01T00:00:00.125Z","event":"warning","id":"`+idText(manifest(t, "debian.iso").ID())+`","text":"of this one","hint":""}
+`)
+	stdout, stderr = play(t, Options{JSON: true}, warn)
+	equal(t, "stdout beside the events", stdout, "")
+	equal(t, "stderr beside the events", stderr, "shoal: careful\nhint: a hint\nshoal: of this one\n")
+	_, stderr = play(t, Options{JSON: true, ContentOnStdout: true, Quiet: true}, warn)
+	equal(t, "stderr with -q", stderr, "")
 }
 
 func TestSummary(t *testing.T) {
@@ -200,7 +217,7 @@ func TestColor(t *testing.T) {
 			return value
 		}
 		o := Options{Color: c.color, Terminal: c.terminal, Getenv: getenv}
-		_, stderr := play(t, o, func(d *download) { d.Warn("careful", "so") })
+		_, stderr := play(t, o, func(d *download) { d.Reporter.Warn("careful", "so") })
 		equal(t, fmt.Sprintf("%+v", c), stderr, c.want)
 	}
 }
@@ -279,7 +296,7 @@ func TestBrokenPipe(t *testing.T) {
 				d := &download{Reporter: New(c.o)}
 				d.Transfer = d.Reporter.Transfer(m)
 				fetchWell(d)
-				d.Warn("careful")
+				d.Reporter.Warn("careful")
 				if err := d.Close(); !errors.Is(err, c.want) {
 					t.Errorf("Close returns %v, want %v", err, c.want)
 				}

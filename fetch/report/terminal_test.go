@@ -76,7 +76,7 @@ func TestBarOnATerminal(t *testing.T) {
 		const bar = "debian.iso  75% [==============>     ]  0.8/1.0 MiB  259.2 KiB/s  1 s  1 mirror"
 		d.shows(t, 80, bar)
 
-		d.Warn("the clock is wrong", "set it")
+		d.Reporter.Warn("the clock is wrong", "set it")
 		d.shows(t, 80, "shoal: the clock is wrong", "hint: set it", bar)
 
 		cols.Store(50)

@@ -91,6 +91,9 @@ func (t *Transfer) BadPiece(s fetch.Source, piece int) {
 	t.r.post(func() { t.r.view.show(e) })
 }
 
+// Warn is Reporter.Warn, about this transfer.
+func (t *Transfer) Warn(text string, hint ...string) { t.r.warn(t.id, text, hint) }
+
 // Complete says that the content is in place at path, which people find on
 // stdout and a summary on stderr. An empty path is one that nobody is to use.
 func (t *Transfer) Complete(path string) {
