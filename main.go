@@ -127,7 +127,7 @@ func run(ctx context.Context, p process) int {
 		Args: p.args, Getenv: p.getenv, Config: filepath.Join(xdg.ConfigHome, "shoal", "config.toml"),
 	})
 	o := report.For(cmd, err, p.stdout, p.stderr)
-	o.Getenv, o.Wishes = p.getenv, p.status
+	o.Getenv, o.Wishes, o.Stop = p.getenv, p.status, ctx.Done()
 	r := report.New(o)
 	s := &session{process: p, report: r, last: r}
 	if err == nil {
@@ -136,6 +136,9 @@ func run(ctx context.Context, p process) int {
 	v := judge(err)
 	s.last.Exit(err, v)
 	if err := s.report.Close(); err != nil && v.Code == 0 {
+		if errors.Is(err, report.ErrUnread) {
+			err = context.Cause(ctx)
+		}
 		fmt.Fprintln(p.stderr, "shoal:", err)
 		return judge(err).Code
 	}

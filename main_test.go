@@ -672,6 +672,70 @@ func TestSecondSignal(t *testing.T) {
 	}
 }
 
+// TestSignalWhileNobodyReads stops a download whose stdout is a pipe that is full.
+func TestSignalWhileNobodyReads(t *testing.T) {
+	for _, tt := range []struct {
+		args []string
+		hint string
+	}{
+		{[]string{"-o", "-"}, "the same command starts again"},
+		{[]string{"-o", "g", "--json"}, "shoal resume g goes on from there"},
+	} {
+		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
+			m := stalled(t)
+			reader, full := fullPipe(t)
+			defer reader.Close()
+			cmd := shoal(append([]string{"fetch", "f.shoal"}, tt.args...)...)
+			var said bytes.Buffer
+			cmd.Stdout, cmd.Stderr = full, &said
+			began := time.Now()
+			code := stopAfter(cmd, os.Interrupt, m, m.Stall)
+			_ = full.Close()
+			want := "shoal: interrupted\nhint: " + tt.hint + "\n"
+			if code != 130 || !strings.HasSuffix(said.String(), want) {
+				t.Errorf("exit code %d, said %q, want %q", code, said.String(), want)
+			}
+			if took := time.Since(began); took >= grace {
+				t.Errorf("it took %v, as if nothing had stopped", took)
+			}
+		})
+	}
+}
+
+// stalled enters a folder with f.shoal, whose mirror stalls after the first piece.
+func stalled(t *testing.T) *faulty.Mirror {
+	t.Helper()
+	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("f", make([]byte, 1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m := &faulty.Mirror{Dir: ".", Stall: 300_000}
+	server := httptest.NewServer(m)
+	t.Cleanup(server.Close)
+	t.Cleanup(server.CloseClientConnections)
+	if out, err := shoal("create", "f", "--mirror", server.URL+"/f").CombinedOutput(); err != nil {
+		t.Fatalf("create: %v\n%s", err, out)
+	}
+	return m
+}
+
+// fullPipe is a pipe that takes no more before somebody reads.
+func fullPipe(t *testing.T) (reader, writer *os.File) {
+	t.Helper()
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := writer.SetWriteDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
+		t.Skip(err)
+	}
+	if _, err := writer.Write(make([]byte, 1<<20)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatal(err)
+	}
+	return reader, writer
+}
+
 // TestEchoOfASignal: timeout(1) sends a signal to the process, and to its group.
 func TestEchoOfASignal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -701,18 +765,7 @@ func TestStatus(t *testing.T) {
 	if len(signals) == 0 {
 		t.Skip("this system has no signal for it")
 	}
-	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
-	t.Chdir(t.TempDir())
-	if err := os.WriteFile("f", make([]byte, 1<<20), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	m := &faulty.Mirror{Dir: ".", Stall: 300_000}
-	server := httptest.NewServer(m)
-	defer server.Close()
-	defer server.CloseClientConnections()
-	if out, err := shoal("create", "f", "--mirror", server.URL+"/f").CombinedOutput(); err != nil {
-		t.Fatalf("create: %v\n%s", err, out)
-	}
+	m := stalled(t)
 	cmd := shoal("fetch", "f.shoal", "-q", "-o", "g")
 	lines := bufio.NewReader(must(cmd.StderrPipe()))
 	if err := cmd.Start(); err != nil {

@@ -5,17 +5,38 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 )
 
 // sink is a writer that is left alone after its first error, which it keeps.
 type sink struct {
-	w   io.Writer
-	err error
+	w    io.Writer
+	stop <-chan struct{} // closed when the work is to end; nil = never
+	err  error
 }
 
+// unread is how long a write may take once the work is to end: nobody may read
+// what is written, and nothing can interrupt it.
+const unread = time.Second
+
 func (s *sink) write(text string) {
-	if s.err == nil {
-		_, s.err = io.WriteString(s.w, text)
+	if s.err != nil {
+		return
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := io.WriteString(s.w, text)
+		done <- err
+	}()
+	select {
+	case s.err = <-done:
+		return
+	case <-s.stop:
+	}
+	select {
+	case s.err = <-done:
+	case <-time.After(unread):
+		s.err = ErrUnread
 	}
 }
 

@@ -5,6 +5,7 @@ package report
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -31,6 +32,10 @@ type Options struct {
 	Width    func() int              // columns of the terminal now; nil or 0 = 80
 	Height   func() int              // and its lines; nil or 0 = 24
 
+	// Stop is closed when the work is to end. From then on what nobody reads is
+	// not waited for long. nil = never.
+	Stop <-chan struct{}
+
 	// Wishes receives a value whenever a status line is wished for; nil = never.
 	Wishes <-chan os.Signal
 
@@ -38,6 +43,9 @@ type Options struct {
 	// then go to Stderr, and the final path nowhere.
 	ContentOnStdout bool
 }
+
+// ErrUnread says that the output was not read, and that the work was to end.
+var ErrUnread = errors.New("nobody reads it")
 
 // Reporter tells the user how things go. Its methods may be called by any
 // goroutine, return at once however slow the reader is, and do nothing after
@@ -83,13 +91,13 @@ func New(o Options) *Reporter {
 		wake:   make(chan struct{}, 1),
 		period: linePeriod,
 		console: &console{
-			err:     &sink{w: o.Stderr},
+			err:     &sink{w: o.Stderr, stop: o.Stop},
 			muted:   o.JSON && o.ContentOnStdout,
 			quiet:   o.Quiet,
 			verbose: o.Verbose,
 			color:   o.Color == "always" || o.Color != "never" && ansi && o.Getenv("NO_COLOR") == "",
 		},
-		out:     &sink{w: o.Stdout},
+		out:     &sink{w: o.Stdout, stop: o.Stop},
 		restore: restore,
 		wishes:  o.Wishes,
 
@@ -133,8 +141,8 @@ func known(measure func() int, usual int) func() int {
 }
 
 // Close waits until all that was said is printed, takes the bar away and ends
-// the reporter. It returns the first error of writing results or events; what
-// cannot be written to stderr for people is lost silently.
+// the reporter. It returns the first error of writing results or events, ErrUnread
+// among them; what cannot be written to stderr for people is lost silently.
 func (r *Reporter) Close() error {
 	r.mu.Lock()
 	r.closed = true

@@ -103,6 +103,34 @@ func TestWarningAmongEvents(t *testing.T) {
 	equal(t, "stderr with -q", stderr, "")
 }
 
+// unreadable is a pipe that nobody reads, until it is closed.
+type unreadable chan struct{}
+
+func (u unreadable) Write([]byte) (int, error) {
+	<-u
+	return 0, errors.New("broken pipe")
+}
+
+// TestNobodyReads: once the work is to end, a reader who does not read is not waited
+// for, and who reads stderr is told why it ended.
+func TestNobodyReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stdout, stderr, stop := make(unreadable), new(bytes.Buffer), make(chan struct{})
+		r := New(Options{JSON: true, Stdout: stdout, Stderr: stderr, Stop: stop})
+		d := r.Transfer(manifest(t, "debian.iso"))
+		d.Start(0, 1, new(fetch.Gauges))
+		<-time.After(time.Minute)
+		close(stop)
+		began := time.Now()
+		d.Exit(errors.New("interrupted"), Verdict{130, "go on", true})
+		if err := r.Close(); !errors.Is(err, ErrUnread) || time.Since(began) > unread {
+			t.Errorf("Close: %v after %v", err, time.Since(began))
+		}
+		equal(t, "stderr", stderr.String(), "shoal: interrupted\nhint: go on\n")
+		close(stdout)
+	})
+}
+
 func TestSummary(t *testing.T) {
 	stdout, stderr := play(t, Options{}, fetchWell)
 	equal(t, "stdout", stdout, "/srv/debian.iso\n")
