@@ -17,6 +17,7 @@ const (
 // writes them, whoever shows them reads them whenever he likes.
 type Gauges struct {
 	Done        atomic.Int64 // proven and stored, what was there before included
+	Received    atomic.Int64 // of pieces, by this run, proven or not: grows with each read
 	FromMirrors atomic.Int64 // proven and stored, brought by mirrors in this run
 	FromPeers   atomic.Int64 // likewise, brought by peers
 	FromLAN     atomic.Int64 // those of FromPeers that came from the local network

@@ -255,6 +255,9 @@ func (s *scene) complete(t *testing.T, ideal float64, times float64) {
 	if ratio > times {
 		t.Errorf("took %.2f s, %.3f x the ideal %.2f s; want at most %.2f x", s.took.Seconds(), ratio, ideal, times)
 	}
+	if all := s.Gauges.Received.Load(); all < s.Manifest.Size()+s.Gauges.Wasted.Load() {
+		t.Errorf("gauge says %d bytes were received, and %d of them wasted", all, s.Gauges.Wasted.Load())
+	}
 	if done := s.Gauges.Done.Load(); done != s.Manifest.Size() {
 		t.Errorf("gauge says %d of %d bytes are done", done, s.Manifest.Size())
 	}

@@ -50,7 +50,11 @@ func (r *running) bring(ctx context.Context, l *lease, pieces []int) {
 	mine := borrowed{pool: r.pool}
 	work := Lease{
 		Pieces: pieces,
-		Buffer: mine.get, Received: l.heard,
+		Buffer: mine.get,
+		Received: func(n int) {
+			l.heard(n)
+			r.Gauges.Received.Add(int64(n))
+		},
 	}
 	raws := make(chan Raw)
 	var prover sync.WaitGroup

@@ -80,6 +80,19 @@ func TestMeterDrawn(t *testing.T) {
 	}
 }
 
+// TestRateOfALargePiece does not wait for a piece to be whole.
+func TestRateOfALargePiece(t *testing.T) {
+	_, stderr := play(t, Options{}, func(d *download) {
+		d.Start(0, 1, &d.Gauges)
+		for range 11 {
+			d.Received.Add(16384)
+			<-time.After(time.Second)
+		}
+		d.Transfer.Exit(nil, Verdict{})
+	})
+	equal(t, "stderr", stderr, "debian.iso: 0 % of 1.0 MiB, 16.0 KiB/s, 1 min 04 s left, no source\n")
+}
+
 func TestBarFitsEveryWidth(t *testing.T) {
 	sources := map[string]fetch.Kind{"a": fetch.KindMirror, "b": fetch.KindPeer}
 	for _, label := range []string{"x", "a-long-name-of-a-file-that-nobody-would-type.tar.xz", "漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字"} {

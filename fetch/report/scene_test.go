@@ -111,6 +111,7 @@ func equal(t *testing.T, what, got, want string) {
 func (d *download) bring(seconds int, bytes int64) {
 	for range seconds {
 		time.Sleep(time.Second / 4)
+		d.Received.Add(bytes)
 		d.FromMirrors.Add(bytes)
 		time.Sleep(time.Second * 3 / 4)
 	}
@@ -123,6 +124,7 @@ func fetchWell(d *download) {
 	d.bring(2, 262144)
 	d.SourceChanged(source{"192.0.2.7:7411", fetch.KindLAN}, fetch.StateJoined, "")
 	d.Peers.Store(1)
+	d.Received.Add(262144)
 	d.FromPeers.Add(262144)
 	d.Wasted.Add(1000)
 	d.Uploaded.Add(5)

@@ -38,15 +38,11 @@ func (r *Reporter) Transfer(m *verify.Manifest) *Transfer {
 		transfer: t,
 		sources:  map[string]fetch.Kind{},
 		total:    func() int64 { return t.size },
-		done:     func() int64 { return t.have + t.moved() },
-		moved:    t.moved,
+		done:     func() int64 { return t.have + t.gauges.FromMirrors.Load() + t.gauges.FromPeers.Load() },
+		// Not those proven: over a slow line they come a piece now and then.
+		moved: func() int64 { return t.gauges.Received.Load() },
 	}
 	return t
-}
-
-// moved returns the bytes that this run has brought and proven.
-func (t *Transfer) moved() int64 {
-	return t.gauges.FromMirrors.Load() + t.gauges.FromPeers.Load()
 }
 
 // Start says that the download begins with have bytes already here and so many
