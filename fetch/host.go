@@ -20,6 +20,7 @@ type host struct {
 	since    time.Duration // when the limit changed, or its connections were last not all busy
 	mark     int64         // received, once they had settled; -1 before
 	before   float64       // bytes a second with one connection fewer
+	vain     int           // connections on trial that failed before they brought anything
 	settled  bool          // one more was tried and not worth it, or is not allowed
 }
 
@@ -45,7 +46,7 @@ func (h *host) tick(now time.Duration) {
 
 // judge keeps the last connection added or takes it back, and tries one more.
 func (h *host) judge(rate float64, now time.Duration) {
-	h.since, h.mark = now, -1
+	h.since, h.mark, h.vain = now, -1, 0
 	switch {
 	case rate < h.before*worthIt:
 		h.limit--
@@ -74,6 +75,20 @@ func (h *host) refused(now time.Duration) bool {
 	}
 	h.limit, h.most = h.open, h.open
 	h.since, h.mark, h.settled = now, -1, true
+	return true
+}
+
+// surplus notes that a connection failed before it brought anything, and tells whether
+// it was on trial. The second time one more is given up, until the next is tried: the
+// first may be chance.
+func (h *host) surplus(now time.Duration) bool {
+	if h.settled || h.before == 0 {
+		return false
+	}
+	if h.vain++; h.vain == 2 {
+		h.limit--
+		h.since, h.mark, h.vain, h.settled = now, -1, 0, true
+	}
 	return true
 }
 

@@ -369,7 +369,7 @@ func (r *running) ended(l *lease, err error) {
 	r.ledger.ended(l.claim)
 	r.untell(l.claim)
 	f := AsFault(err)
-	if f == nil {
+	if f == nil || r.ledger.surplus(l.claim, f, r.now()) {
 		return
 	}
 	var deadline time.Duration

@@ -80,6 +80,8 @@ type fake struct {
 	wrong   []int         // pieces that are wrong
 	partial int           // pieces from here on are answered with a lasting fault, if not 0
 	refuse  int           // connections above this are refused, if not 0
+	reset   bool          // or rather reset
+	flaky   int           // of so many leases each last one fails at once, if not 0
 
 	start  time.Time
 	mu     sync.Mutex
@@ -98,7 +100,7 @@ func (s *fake) Pieces(ctx context.Context, l Lease) iter.Seq2[Raw, error] {
 		s.mu.Lock()
 		s.leases++
 		s.open++
-		open := s.open
+		open, flake := s.open, s.flaky > 0 && s.leases%s.flaky == 0
 		s.mu.Unlock()
 		defer func() {
 			s.mu.Lock()
@@ -109,7 +111,13 @@ func (s *fake) Pieces(ctx context.Context, l Lease) iter.Seq2[Raw, error] {
 			s.mu.Lock()
 			s.refused++
 			s.mu.Unlock()
-			yield(Raw{}, faultf(FaultBusy, "HTTP 429"))
+			if flake = s.reset; !flake {
+				yield(Raw{}, faultf(FaultBusy, "HTTP 429"))
+				return
+			}
+		}
+		if flake {
+			yield(Raw{}, faultf(FaultPassing, "connection reset"))
 			return
 		}
 		if err := pass(ctx, s.latency); err != nil {
@@ -297,6 +305,7 @@ func TestJobScenes(t *testing.T) {
 		{"one has only the front", with(func(f []*fake) { f[2].partial = 4 }), sum(110), 1.05, "http://c/ left HTTP 404"},
 		{"one drips", append(four()[:3], &fake{name: "http://d/", rate: 1}), sum(70), 1.03, ""},
 		{"connections are throttled", []*fake{{name: "http://a/", rate: 100 * mbit, each: 10 * mbit}}, sum(40), 1.2, ""},
+		{"some are reset", []*fake{{name: "http://a/", rate: 100 * mbit, each: 10 * mbit, flaky: 7}}, sum(40), 1.25, ""},
 		{"more than two are refused", []*fake{{name: "http://a/", rate: 100 * mbit, each: 10 * mbit, refuse: 2}}, sum(20), 1.1, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -309,6 +318,20 @@ func TestJobScenes(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestSurplusConnections are tried now and then, and cost the one that works nothing.
+func TestSurplusConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &fake{name: "http://a/", rate: 10 * mbit, each: 5 * mbit, refuse: 1, reset: true}
+		s := play(t, 64<<20, 256<<10, a)
+		s.Retries = 0
+		s.run(t.Context())
+		s.complete(t, 64<<20/(5*mbit), 1.02)
+		if most := 2*int(s.took/settledFor) + 2; a.refused > most {
+			t.Errorf("%d connections were reset, want %d at most", a.refused, most)
+		}
+	})
 }
 
 func TestJobFailures(t *testing.T) {

@@ -63,6 +63,13 @@ func (l *ledger) fault(p *party, f *Fault, now, deadline time.Duration, retries 
 	return p.gone
 }
 
+// surplus tells whether a claim that was closed failed because its connection was one
+// more than the server takes, as far as can be told: it was on trial, and brought
+// nothing while another one of the same mirror works. That is no try.
+func (l *ledger) surplus(c *claim, f *Fault, now time.Duration) bool {
+	return f.Kind == FaultPassing && c.received == 0 && c.by.proven && c.by.open > 0 && c.by.host.surplus(now)
+}
+
 // retry counts a try and sets the time of the next one, or drops the party.
 // Connections that fail together are one try.
 func (p *party) retry(now time.Duration, retries int, jitter float64) {
