@@ -69,7 +69,7 @@ complete -c shoal -n $server -l timeout -x -d 'Silence that means dead'
 
 complete -c shoal -n $source -l mirror -x -d 'URL of a mirror'
 complete -c shoal -n $transfer -l connections -x -d 'Most connections to one host'
-complete -c shoal -n $transfer -l retries -x -d 'Tries without progress'
+complete -c shoal -n $transfer -l retries -x -d 'Tries after the first without progress'
 complete -c shoal -n $transfer -l limit-down -x -d 'Bytes a second to receive'
 complete -c shoal -n $transfer -l background -d 'Make way for other traffic'
 complete -c shoal -n $transfer -l deadline -x -d 'Time to give up after'

@@ -50,7 +50,7 @@ _shoal() {
 		$server
 		'*--mirror=[URL of a mirror]:url'
 		'--connections=[most connections to one host]:number'
-		'--retries=[tries without progress]:number'
+		'--retries=[tries after the first without progress]:number'
 		'--limit-down=[bytes a second to receive]:rate'
 		'--background[receive no more than other traffic leaves room for]'
 		'--deadline=[time to give up after]:duration'

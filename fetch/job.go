@@ -76,7 +76,7 @@ type Job struct {
 
 	Steer       *Steer    // changes what follows while the job runs; nil for nobody
 	Connections int       // most connections to one mirror host
-	Retries     int       // tries in a row without progress before a source is dropped
+	Retries     int       // tries after the first, in a row without progress, before a source is dropped
 	Deadline    time.Time // as in the context's; judges Retry-After. Zero for none
 
 	jitter func() float64 // in [0,1), of waits between tries; nil means random

@@ -44,7 +44,7 @@ func (h *HTTP) transfer() []cli.Flag {
 	return append(h.server(),
 		listOf("mirror", &h.Mirrors, isMirror, "fetch from `URL` too"),
 		flagOf("connections", &h.Connections, parseCount(1), "4", "at most `N` connections to one mirror host"),
-		flagOf("retries", &h.Retries, parseCount(0), "5", "drop a mirror after `N` tries in a row without progress"),
+		flagOf("retries", &h.Retries, parseCount(0), "5", "try a mirror `N` times again in a row without progress, then drop it"),
 		&cli.BoolFlag{Name: "background", Usage: "receive no more than other traffic leaves room for", Destination: &h.Background},
 		flagOf("limit-down", &h.LimitDown, parseRate, "", "receive at most `RATE` bytes a second, such as 500K"),
 		flagOf("deadline", &h.Deadline, parseDuration, "", "give up after `DUR`, to be resumed"),
