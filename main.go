@@ -378,6 +378,7 @@ type download struct {
 	from       resume.Origin
 	path       string // as the user is told
 	at         string // as the disk has it, where path is a symbolic link that the user named
+	repair     bool   // of content that was in place before
 	onComplete string
 	entry      *control.Entry
 }
@@ -427,14 +428,21 @@ func (s *session) toFile(ctx context.Context, d download, file *resume.File) err
 		err = errors.Join(err, file.Close())
 	}
 	if err != nil {
-		hint := startsAgain
-		if _, none := resume.Load(d.path); none == nil {
-			hint = "shoal resume " + argv.Quote(d.path) + " goes on from there"
-		}
-		return &advised{err, hint, true}
+		return &advised{err, d.again(), true}
 	}
 	t.Complete(d.path)
 	return report.Hook(ctx, d.onComplete, d.path, d.manifest.ID(), s.stderr)
+}
+
+// again is the hint when a download was cut short: what is there to go on with.
+func (d download) again() string {
+	if _, none := resume.Load(d.path); none == nil {
+		return "shoal resume " + argv.Quote(d.path) + " goes on from there"
+	}
+	if _, none := os.Lstat(d.at); d.repair && none == nil {
+		return "the same command goes on from there" // what was mended is back in place
+	}
+	return startsAgain
 }
 
 // toStdout brings the content in order; it cannot be gone on with.
@@ -541,7 +549,7 @@ func (s *session) verify(ctx context.Context, o *argv.Verify) error {
 			return &advised{damage, "shoal verify --repair fetches just that", false}
 		}
 		return s.share(ctx, "verify", c, o.HTTP, o.Swarm, 1, func(sh *sharing, _ int) error {
-			d := download{sharing: sh, manifest: m, from: resume.Origin{URL: r.URL, Raw: r.Raw}, path: path, at: at}
+			d := download{sharing: sh, manifest: m, from: resume.Origin{URL: r.URL, Raw: r.Raw}, path: path, at: at, repair: true}
 			file, err := resume.Adopt(ctx, m, d.from, at, seen, good)
 			if err != nil {
 				return err
