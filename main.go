@@ -542,6 +542,11 @@ func (s *session) verify(ctx context.Context, o *argv.Verify) error {
 		switch {
 		case err != nil:
 			return err
+		case damage == nil && o.Repair:
+			if err := resume.Permit(m, at); err != nil {
+				return err
+			}
+			fallthrough
 		case damage == nil:
 			s.report.Note(path + ": right")
 			return nil

@@ -19,6 +19,13 @@ var markless marks
 // size is that of the file, in bytes.
 func (m marks) size() int64 { return int64(m[0]) }
 
+// touched tells whether other marks are of the same file with the same bytes, of which
+// no more than something about it was changed.
+func (m marks) touched(other marks) bool {
+	m[2] = other[2]
+	return m == other
+}
+
 // marksAt returns the marks of the files of m at root. It takes no reading, and
 // follows no symbolic link.
 func marksAt(m *verify.Manifest, root string) []marks {

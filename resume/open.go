@@ -19,7 +19,8 @@ import (
 // going on from what an earlier one left there. path is the final path of the
 // file, or of the folder if m.Folder(); its parent must exist.
 //
-// If the right content is in place already, the File is Complete. Otherwise it
+// If the right content is in place already, the File is Complete, and what is to be
+// executable is made so. Otherwise it
 // holds the lock until it is closed. What the record claims is trusted unless
 // the options say otherwise; without a record that can be relied upon, or with
 // that of another content, the part is hashed and what matches is kept.
@@ -41,7 +42,7 @@ func Open(ctx context.Context, m *verify.Manifest, from Origin, path string, o O
 		}
 		if there.right {
 			tidy(m, pl)
-			return finished(m, pl, there.looks), nil
+			return finished(m, pl, pl.permitted(m, there.looks)), nil
 		}
 		if there.info != nil && !o.Overwrite {
 			return nil, inTheWay("create", pl.final, "other content",

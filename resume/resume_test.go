@@ -398,3 +398,21 @@ func TestExistingPartBecomesExecutable(t *testing.T) {
 		t.Errorf("mode %o, want 750", got)
 	}
 }
+
+func TestRightContentBecomesExecutable(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no such mode")
+	}
+	c := newContent(t, 1, map[string]fileSpec{"run": {10, 0o755}})
+	path := filepath.Join(t.TempDir(), "run")
+	must(t, os.WriteFile(path, c.data[0], 0o600))
+	must(t, os.Chmod(path, 0o640))
+	f := c.open(t, path, Options{})
+	fi, err := os.Stat(path)
+	must(t, err)
+	if got := fi.Mode().Perm(); !f.Complete() || got != 0o750 {
+		t.Errorf("complete is %v, mode %o, want 750", f.Complete(), got)
+	}
+	// It was not put in doubt by that.
+	must(t, f.Read(0, 0, make([]byte, 10)))
+}

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -113,21 +114,27 @@ func (p *part) dress() error {
 // dressFile gives file i its mode and time, where the manifest says any. A file
 // we made has the right mode from the start; one that was there may not.
 func (p *part) dressFile(i int) error {
-	if p.m.Files[i].Executable {
-		fi, err := p.lstat(i)
-		if err != nil {
-			return err
-		}
-		if mode := fi.Mode().Perm(); mode&0o111 == 0 {
-			if err := p.chmod(i, mode|mode>>2&0o111); err != nil { // who may read may run
-				return err
-			}
-		}
+	if _, err := p.permit(i); err != nil {
+		return err
 	}
 	if t := p.m.Files[i].Modified; !t.IsZero() {
 		return p.chtimes(i, t)
 	}
 	return nil
+}
+
+// permit makes file i executable where the manifest says so: who may read may run.
+func (p *part) permit(i int) (changed bool, err error) {
+	if !p.m.Files[i].Executable || runtime.GOOS == "windows" { // which has no such bit
+		return false, nil
+	}
+	fi, err := p.lstat(i)
+	if err != nil || fi.Mode()&0o111 != 0 {
+		return false, err
+	}
+	mode := fi.Mode().Perm()
+	err = p.chmod(i, mode|mode>>2&0o111)
+	return err == nil, err
 }
 
 func (p *part) lstat(i int) (fs.FileInfo, error) {
