@@ -80,7 +80,7 @@ func (l *ledger) asked(mirror *party, now time.Duration) *bitset.BitSet {
 }
 
 // lendInTurn gives a mirror those of some pieces for which it is our turn. When somebody
-// misses his, it is that of who comes next.
+// misses his, it is that of who comes next; who gains nothing has none.
 func (l *ledger) lendInTurn(p *party, free *bitset.BitSet, now time.Duration) *claim {
 	room := l.most - int(l.asked(p, now).Count())
 	if p.open > 0 || room <= 0 {
@@ -91,7 +91,8 @@ func (l *ledger) lendInTurn(p *party, free *bitset.BitSet, now time.Duration) *c
 		p.heldBack = now
 	}
 	missed := int((now - p.heldBack) / turnMissed)
-	ours := l.ours(l.candidates(free, nil), l.waiting(now), room, missed)
+	others := slices.DeleteFunc(l.waiting(now), func(q *party) bool { return !l.gains(q, p, now) })
+	ours := l.ours(l.candidates(free, nil), others, room, missed)
 	if len(ours) == 0 {
 		return nil
 	}

@@ -137,6 +137,14 @@ func TestWaitForATurn(t *testing.T) {
 	wait("it is the turn of another one")
 	b.now += turnMissed - 1
 	wait("he has some time left")
+	for _, p := range them {
+		p.gained = b.now
+	}
+	m.proven, them[11].gained = true, -time.Hour // he gains nothing
+	b.ask(m)
+	b.ended(b.claims[len(b.claims)-1])
+	m.heldBack, m.proven, them[11].gained = b.now-turnMissed+1, false, b.now
+	wait("he gains as all do")
 	b.now++
 	b.moved = b.now
 	if c := b.ask(m); c.rest[0] < 11 {
