@@ -93,6 +93,19 @@ func (j *Job) Here() (n int64) {
 	return n
 }
 
+// memory is the pool for a job.
+func (j *Job) memory() *pool {
+	sources := len(j.Sources)
+	if j.Crowd == nil {
+		return newPool(j.Manifest.PieceSize, sources, j.window())
+	}
+	p := newPool(j.Manifest.PieceSize, sources+crowdSources, j.window())
+	if sources > 0 {
+		p.keep(forMirrors)
+	}
+	return p
+}
+
 // Run brings all missing pieces and returns nil, or returns the first of: the
 // store's error; an error that wraps ErrNoSource or ErrWrongContent and names
 // each source with its cause, or says why there was none; the cause with which ctx ended. All goroutines
@@ -102,7 +115,7 @@ func (j *Job) Run(ctx context.Context) error {
 	defer stop(nil)
 	r := &running{
 		Job: j, ctx: ctx, started: time.Now(),
-		pool:   newPool(j.Manifest.PieceSize, len(j.Sources), j.window()),
+		pool:   j.memory(),
 		events: make(chan event),
 		hosts:  map[string]*host{},
 	}

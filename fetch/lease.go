@@ -47,7 +47,7 @@ func (r *running) start(s *sourceState, c *claim) {
 // while a second one proves and stores the piece before.
 func (r *running) bring(ctx context.Context, l *lease, pieces []int) {
 	defer l.cancel(nil)
-	mine := borrowed{pool: r.pool}
+	mine := borrowed{pool: r.pool, peer: l.source.Kind() != KindMirror}
 	work := Lease{
 		Pieces: pieces,
 		Buffer: mine.get,
@@ -61,7 +61,7 @@ func (r *running) bring(ctx context.Context, l *lease, pieces []int) {
 	prover.Go(func() {
 		for raw := range raws {
 			err := r.keep(raw)
-			r.pool.put(raw.Data)
+			r.pool.put(raw.Data, mine.peer)
 			r.events <- event{lease: l, piece: raw.Piece, err: err}
 		}
 	})

@@ -10,6 +10,8 @@ const (
 	poolMost     = 48 << 20 // what it may grow to when there are many sources and large pieces
 	fewestPooled = 4
 	racing       = 2 // pieces beyond a window: those that two sources bring at once
+	crowdSources = 8 // as how many sources a crowd counts
+	forMirrors   = 2 // buffers that peers leave to mirrors: one to read into, and one that is being proven
 )
 
 // pool lends memory for pieces. It holds a fixed number of buffers, made on
@@ -17,8 +19,9 @@ const (
 // came back last is lent first, so that as few are made, and stay in the
 // processor's cache, as are in use at once.
 type pool struct {
-	size int64
-	free chan struct{} // one for each buffer that may be lent
+	size   int64
+	free   chan struct{} // one for each buffer that may be lent
+	shared chan struct{} // one for each of those that peers may have; nil for all
 
 	mu   sync.Mutex
 	made [][]byte // those of them that have been made
@@ -36,16 +39,41 @@ func newPool(size int64, sources, window int) *pool {
 	return p
 }
 
+// keep has peers leave some buffers to mirrors. A slow peer takes long for a large piece,
+// and many of them would have all the memory.
+func (p *pool) keep(buffers int) {
+	p.shared = make(chan struct{}, cap(p.free)-buffers)
+	for range cap(p.shared) {
+		p.shared <- struct{}{}
+	}
+}
+
 // leases is how many leases may be under way at once: each needs a buffer to
 // read into, and as a rule has one that is being proven.
 func (p *pool) leases() int { return max(cap(p.free)/2, min(cap(p.free)-1, 5)) }
 
-func (p *pool) get(ctx context.Context, n int) ([]byte, error) {
+// get lends n bytes, to a peer or a mirror.
+func (p *pool) get(ctx context.Context, n int, peer bool) ([]byte, error) {
+	if peer && p.shared != nil {
+		select {
+		case <-p.shared:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
 	select {
 	case <-p.free:
 		return p.take()[:n], nil
 	case <-ctx.Done():
+		p.giveBack(peer)
 		return nil, context.Cause(ctx)
+	}
+}
+
+// giveBack lets another peer have what one had.
+func (p *pool) giveBack(peer bool) {
+	if peer && p.shared != nil {
+		p.shared <- struct{}{}
 	}
 }
 
@@ -61,11 +89,12 @@ func (p *pool) take() []byte {
 	return b
 }
 
-func (p *pool) put(b []byte) {
+func (p *pool) put(b []byte, peer bool) {
 	p.mu.Lock()
 	p.made = append(p.made, b[:cap(b)])
 	p.mu.Unlock()
 	p.free <- struct{}{}
+	p.giveBack(peer)
 }
 
 // borrowed keeps account of the buffers one lease holds, so that what its
@@ -73,11 +102,12 @@ func (p *pool) put(b []byte) {
 // goroutine, the source's.
 type borrowed struct {
 	pool *pool
+	peer bool // whether it is a peer's
 	out  [][]byte
 }
 
 func (b *borrowed) get(ctx context.Context, n int) ([]byte, error) {
-	buf, err := b.pool.get(ctx, n)
+	buf, err := b.pool.get(ctx, n, b.peer)
 	if err == nil {
 		b.out = append(b.out, buf)
 	}
@@ -96,7 +126,7 @@ func (b *borrowed) handOn(data []byte) {
 
 func (b *borrowed) release() {
 	for _, o := range b.out {
-		b.pool.put(o)
+		b.pool.put(o, b.peer)
 	}
 	b.out = nil
 }

@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"context"
 	"math"
 	"testing"
 )
@@ -24,3 +25,44 @@ func TestPoolSize(t *testing.T) {
 		}
 	}
 }
+
+// TestPeersLeaveMemoryToMirrors, for as long as they take for a piece.
+func TestPeersLeaveMemoryToMirrors(t *testing.T) {
+	m, _ := testContent(t, 20*64<<10, 64<<10)
+	m.PieceSize = 8 << 20
+	job := &Job{Manifest: m, Sources: []Source{&Mirror{}}, Crowd: noCrowd{}}
+	p := job.memory()
+	now, stop := context.WithCancel(t.Context())
+	stop()
+	borrow := func(peer bool) (all [][]byte) {
+		for {
+			ctx := now // ended: all that is there is given, or nothing more
+			if len(p.free) > 0 && (!peer || len(p.shared) > 0) {
+				ctx = t.Context()
+			}
+			b, err := p.get(ctx, 1, peer)
+			if err != nil {
+				return all
+			}
+			all = append(all, b)
+		}
+	}
+	for range 2 {
+		slow, quick := borrow(true), borrow(false)
+		if len(slow) != cap(p.free)-forMirrors || len(slow) < 4 || len(quick) != forMirrors {
+			t.Errorf("of %d buffers peers have %d and mirrors %d", cap(p.free), len(slow), len(quick))
+		}
+		for _, b := range slow {
+			p.put(b, true)
+		}
+		for _, b := range quick {
+			p.put(b, false)
+		}
+	}
+	if job.Sources = nil; job.memory().shared != nil {
+		t.Error("something is kept, though there are no mirrors")
+	}
+}
+
+// noCrowd is a crowd of nobody.
+type noCrowd struct{ Crowd }
