@@ -7,8 +7,13 @@ import (
 	"github.com/bits-and-blooms/bitset"
 )
 
-// firstSulk is how long a peer that was given up is not asked again, for the first time.
-const firstSulk = 10 * time.Second
+const (
+	// firstSulk is how long a peer that was given up is not asked again, for the first
+	// time: who checks what he serves, or is told to pause, may be back in a moment.
+	firstSulk = time.Second
+	// parting is how long the connection to a peer that is banned may take to end.
+	parting = 10 * time.Second
+)
 
 // Partial is a Source that has only some of the pieces: a peer.
 type Partial interface {
@@ -125,6 +130,13 @@ func (r *running) forget(peers []Partial) {
 		}
 		return left
 	})
+}
+
+// awaited tells whether a peer that was given up had something new meanwhile, and may
+// be asked again now. That was told when it was too early, and is not told again.
+func (s *sourceState) awaited(now time.Duration) bool {
+	p, ok := s.Source.(Partial)
+	return ok && s.party.gone && s.back > 0 && now >= s.back && p.Version() != s.version
 }
 
 // giveUp keeps a peer that was dropped, and stays connected, from being asked again

@@ -1,9 +1,12 @@
 package fetch
 
 import (
+	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -175,6 +178,39 @@ func TestGivenUpIsNotBackAtOnce(t *testing.T) {
 			if r.meet(); r.parties[0].party.gone {
 				t.Errorf("it is not back after %v", wait)
 			}
+		}
+	})
+}
+
+// fickle is a peer that once rejects what it is asked for, and at once says that it
+// can be had again, as one does who checks what he serves.
+type fickle struct {
+	*villager
+	asked atomic.Uint64
+}
+
+func (f *fickle) Version() uint64 { return f.asked.Load() }
+
+func (f *fickle) Pieces(ctx context.Context, l Lease) iter.Seq2[Raw, error] {
+	if f.asked.Add(1) > 1 {
+		return f.villager.Pieces(ctx, l)
+	}
+	return func(yield func(Raw, error) bool) { yield(Raw{}, faultf(FaultLasting, "it is not shared")) }
+}
+
+// TestGivenUpIsBackUnasked: when its time has come nobody may have any news, and
+// there may be nobody else to wait for.
+func TestGivenUpIsBackUnasked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, v := amid(t, newVillager("p", 0, 1, 2, 3))
+		v.peers = []Partial{&fickle{villager: v.peers[0].(*villager)}}
+		s.Linger, s.Retries = time.Minute, 5
+		began := time.Now()
+		if err := s.Run(t.Context()); err != nil || v.have != 4 {
+			t.Errorf("job: %v; %d pieces", err, v.have)
+		}
+		if took := time.Since(began); took > 2*firstSulk {
+			t.Errorf("it took %v", took)
 		}
 	})
 }

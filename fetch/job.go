@@ -289,6 +289,9 @@ func (r *running) sample() {
 	r.ledger.weigh(r.now())
 	if r.Crowd != nil {
 		r.Gauges.Uploaded.Store(r.Crowd.Uploaded())
+		if slices.ContainsFunc(r.parties, func(s *sourceState) bool { return s.awaited(r.now()) }) {
+			r.meet()
+		}
 	}
 }
 
@@ -360,7 +363,7 @@ func (r *running) wrongPiece(l *lease, piece int) {
 		return
 	}
 	s.party.gone = true
-	s.giveUp(r.now()) // until its connection has ended
+	s.back = r.now() + parting
 	s.reason = fmt.Sprintf("sent wrong bytes for piece %d", piece)
 	if c, ok := s.Source.(interface{ Changed() string }); ok && c.Changed() != "" {
 		s.reason += " (" + c.Changed() + ")"
