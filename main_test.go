@@ -440,7 +440,9 @@ func end(ts *testscript.TestScript, _ bool, args []string) {
 	select {
 	case <-b.ended:
 	case <-time.After(patience):
-		ts.Fatalf("%s does not end", args[0])
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		ts.Fatalf("%s does not end:\n%s%s", args[0], b.said[0].Bytes(), b.said[1].Bytes())
 	}
 	for i, suffix := range []string{".out", ".err"} {
 		ts.Check(os.WriteFile(ts.MkAbs(args[0]+suffix), b.said[i].Bytes(), 0o600))
