@@ -67,6 +67,12 @@ func (h *host) allow(most int) {
 	}
 }
 
+// restart measures anew: what one connection gave before says nothing of what it
+// gives now.
+func (h *host) restart(now time.Duration) {
+	h.before, h.since, h.mark, h.vain, h.settled = 0, now, -1, 0, false
+}
+
 // refused lowers the number for good when the server refused a connection
 // while others work, and tells whether it did.
 func (h *host) refused(now time.Duration) bool {

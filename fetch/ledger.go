@@ -72,6 +72,7 @@ type party struct {
 	given   int64         // bytes of its last lease
 	runs    int           // runs of pieces in its last claim
 	asked   int64         // bytes of that
+	apart   bool          // the pieces of its last claim of several lay apart
 	heard   time.Duration // when bytes last came
 	longest time.Duration // silence that ended with bytes: a busy peer serves in turns
 	latency time.Duration // from asking to the first byte, lately
@@ -371,11 +372,26 @@ func (l *ledger) claim(p *party, pieces []int, now time.Duration) *claim {
 		l.take(i)
 	}
 	p.asked = c.bytes
+	if p.scatters(len(pieces)) {
+		p.host.restart(now)
+	}
 	l.claims = append(l.claims, c)
 	if p.silent == 0 {
 		p.silent = now
 	}
 	return c
+}
+
+// scatters tells whether the last claim of a mirror, of so many pieces, is the first
+// whose pieces lie apart, each of which it answers by itself: one connection brings less
+// from now on, and another one more than it did. A single piece says nothing.
+func (p *party) scatters(pieces int) bool {
+	if p.have != nil || pieces == 1 {
+		return false
+	}
+	before := p.apart
+	p.apart = 2*p.runs > pieces
+	return p.apart && !before
 }
 
 func (l *ledger) take(piece int) {

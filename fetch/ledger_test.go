@@ -466,6 +466,33 @@ func TestHostIsNotJudgedWhileConnectionsAreIdle(t *testing.T) {
 	}
 }
 
+// TestHostIsJudgedAnewWhenPiecesLieApart: what one connection gave of long runs is no
+// measure for two that are asked for single pieces.
+func TestHostIsJudgedAnewWhenPiecesLieApart(t *testing.T) {
+	b := newBoard(t, 64)
+	m := b.add("M")
+	for _, tt := range []struct {
+		pieces []int
+		anew   bool
+	}{
+		{Run(0, 1), false},
+		{Run(1, 9), false},
+		{[]int{11, 13, 16}, true},
+		{[]int{21, 23, 26}, false}, // they already did
+		{Run(30, 31), false},
+		{[]int{41, 43, 46}, false},
+		{Run(50, 54), false},
+		{[]int{55, 57, 58}, true},
+	} {
+		m.host.before, m.host.settled = 1e6, true
+		c := b.claim(m, tt.pieces, b.now)
+		if anew := m.host.before == 0 && !m.host.settled; anew != tt.anew {
+			t.Errorf("pieces %v: judged anew is %v", tt.pieces, anew)
+		}
+		b.ended(c)
+	}
+}
+
 func TestMeterIsHonestFromTheStartAndFalls(t *testing.T) {
 	var m meter
 	for now := tick; now <= time.Second; now += tick {
