@@ -360,20 +360,6 @@ func TestStop(t *testing.T) {
 	})
 }
 
-func TestRunEndsWithItsContext(t *testing.T) {
-	dir := folder(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error)
-	go func() { ended <- run(ctx, []string{dir}, &handler{}) }()
-	cancel()
-	if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
-		t.Error(err)
-	}
-	if err := run(t.Context(), []string{filepath.Join(dir, "a", "b")}, &handler{}); err == nil {
-		t.Error("there is a socket in no folder")
-	}
-}
-
 func FuzzDecode(f *testing.F) {
 	f.Add(encode(Request{Schema: schema, Do: DoSet, Key: "limit-up", Value: "1M"}))
 	f.Add(encode(Answer{Schema: schema, Process: &Process{Transfers: []Transfer{{Name: "f"}}}}))

@@ -20,9 +20,16 @@ func Open(ctx context.Context, o Options) (*Desk, error) {
 		o.Verbose("metrics are at http://%v/metrics", l.Addr())
 		d.answering.Go(func() { d.serveMetrics(ctx, l) })
 	}
+	// Now, so that whoever has heard anything of this process can find it.
+	s, err := serve(ctx, native(), o.Folders, d)
+	if err != nil {
+		o.Verbose("shoal status will not show this: %v", err)
+		return d, nil
+	}
 	d.answering.Go(func() {
-		if err := run(ctx, o.Folders, d); err != nil {
-			o.Verbose("shoal status will not show this: %v", err)
+		<-ctx.Done()
+		if err := s.close(); err != nil {
+			o.Verbose("close the socket of shoal status: %v", err)
 		}
 	})
 	return d, nil

@@ -42,3 +42,30 @@ func TestOpenServesUntilClosed(t *testing.T) {
 		t.Error("it serves metrics after Close")
 	}
 }
+
+// TestOpenCanBeFoundAtOnce by who has heard of it, and no longer than until it is closed.
+func TestOpenCanBeFoundAtOnce(t *testing.T) {
+	dir := folder(t)
+	for _, tt := range []struct {
+		folders []string
+		want    int
+	}{
+		{[]string{dir}, 1},
+		{[]string{filepath.Join(dir, "a", "b"), dir}, 1}, // where there is nothing it cannot be
+		{[]string{filepath.Join(dir, "a", "b")}, 0},
+	} {
+		var said []string
+		d, err := Open(t.Context(), Options{Folders: tt.folders, Verbose: func(format string, _ ...any) { said = append(said, format) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		open, err := sockets(dir)
+		if err != nil || len(open) != tt.want || len(said) != 1-tt.want {
+			t.Errorf("folders %v: %d sockets, %v; it said %q", tt.folders, len(open), err, said)
+		}
+		d.Close()
+		if left, err := sockets(dir); err != nil || len(left) != 0 {
+			t.Errorf("folders %v: %d sockets are left, %v", tt.folders, len(left), err)
+		}
+	}
+}

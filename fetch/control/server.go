@@ -29,17 +29,8 @@ type server struct {
 	slots    chan struct{} // holds a token for each connection
 }
 
-// run answers at a socket in the first folder that can be used, until ctx ends.
-// Its error says why there is none.
-func run(ctx context.Context, folders []string, h Handler) error {
-	s, err := serve(ctx, native(), folders, h)
-	if err != nil {
-		return err
-	}
-	<-ctx.Done()
-	return s.close()
-}
-
+// serve answers at a socket in the first folder that can be used. Its error says why
+// there is none.
 func serve(ctx context.Context, t transport, folders []string, h Handler) (*server, error) {
 	var errs []error
 	for _, dir := range folders {
