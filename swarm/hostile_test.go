@@ -242,7 +242,7 @@ func TestLargeCrowd(t *testing.T) {
 	c := publish(t, 2<<20, 64<<10)
 	synctest.Test(t, func(t *testing.T) {
 		s := simulate(t, c, 1)
-		s.line.Up, s.line.Down, s.source.Up = s.line.Up/8, s.line.Down/8, s.source.Up/8
+		s.thin(1.0 / 8)
 		s.hostile(mixed{honest: 150, slow: 10, silent: 8, vanishing: 8, lying: 8, rejecting: 8, greedy: 8}, "origin", 12)
 	})
 }
