@@ -19,7 +19,9 @@ const (
 	turnLeast = 4
 	// turnCrowd is how many neighbours there are for each of those pieces, at least, when
 	// we take turns; before, it would win too little.
-	turnCrowd = 3
+	turnCrowd = 4
+	// turnSoonest is when we can tell what mirrors give, at the earliest.
+	turnSoonest = time.Second
 	// turnMissed is how long we wait for the one whose turn it is: behind busy lines, news
 	// of what he is getting takes a second.
 	turnMissed = 3 * time.Second
@@ -45,10 +47,12 @@ func (l *ledger) turns(now time.Duration) (most int, leeway time.Duration) {
 			asking++
 		}
 	}
-	// Of what others get we see nothing before it is a whole piece.
-	rate := max(l.drawn.rate(), l.mirrors.rate()*float64(asking))
+	// Of what others get we see nothing before it is a whole piece. Our own meter lags
+	// at first.
+	ours := max(l.mirrors.rate(), float64(l.mirrored)/now.Seconds())
+	rate := max(l.drawn.rate(), ours*float64(asking))
 	most = max(int(rate*turnTime.Seconds()/float64(l.largest)), turnLeast)
-	if rate == 0 || len(l.waiting(now)) < turnCrowd*most {
+	if rate == 0 || now < turnSoonest || len(l.waiting(now)) < turnCrowd*most {
 		return 0, 0
 	}
 	if now-l.spread < stuckFor {

@@ -29,22 +29,24 @@ func TestWhenToTakeTurns(t *testing.T) {
 		change func(b *board, them []*party)
 		most   int
 	}{
-		"a large crowd at a slow mirror": {12, slow, nil, turnLeast},
-		"a little faster":                {30, 7 * slow, nil, 8},
-		"few":                            {11, slow, nil, 0},
+		"a large crowd at a slow mirror": {16, slow, nil, turnLeast},
+		"a little faster":                {33, 6 * slow, nil, 7},
+		"few":                            {15, slow, nil, 0},
 		"quick enough for all":           {30, testPiece, nil, 0},
 		"nothing has come yet":           {30, 0, nil, 0},
-		"one of them never used mirrors": {12, slow, func(_ *board, them []*party) { them[3].fetched = 0 }, 0},
-		"or not for long":                {12, slow, func(b *board, _ []*party) { b.now += remembered }, 0},
-		"speed is preferred":             {12, slow, func(b *board, _ []*party) { b.prefer = PreferSpeed }, 0},
-		"nobody to trade with":           {12, slow, func(b *board, _ []*party) { b.rank = nil }, 0},
+		"one of them never used mirrors": {16, slow, func(_ *board, them []*party) { them[3].fetched = 0 }, 0},
+		"or not for long":                {16, slow, func(b *board, _ []*party) { b.now += remembered }, 0},
+		"speed is preferred":             {16, slow, func(b *board, _ []*party) { b.prefer = PreferSpeed }, 0},
+		"it has only begun":              {16, slow, func(b *board, _ []*party) { b.now = turnSoonest - 1 }, 0},
+		"its meter lags":                 {16, slow, func(b *board, _ []*party) { b.mirrors.sum, b.mirrored = slow, 3*testPiece }, 0},
+		"nobody to trade with":           {16, slow, func(b *board, _ []*party) { b.rank = nil }, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBoard(t, 40)
 			b.rank = func(int) uint64 { return 1 }
 			them := b.beside(tt.beside)
 			b.run(3*time.Second, map[*claim]float64{b.claim(b.add("M"), []int{39}, 0): tt.rate / 3})
-			b.mirrored = int64(tt.rate)
+			b.mirrored = 0
 			b.mirrors.sum = tt.rate
 			if tt.change != nil {
 				tt.change(b, them)
