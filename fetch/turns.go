@@ -38,7 +38,7 @@ const (
 // turns decides how many pieces may be asked of mirrors at once by all of us, 0 for as
 // many as we like, and how patient we are.
 func (l *ledger) turns(now time.Duration) (most int, leeway time.Duration) {
-	if l.rank == nil || !l.crowded(fewPeers) || l.prefer == PreferSpeed {
+	if l.rank == nil || l.prefer == PreferSpeed || now < turnSoonest || !l.crowded(fewPeers) {
 		return 0, 0
 	}
 	asking := 1
@@ -52,7 +52,7 @@ func (l *ledger) turns(now time.Duration) (most int, leeway time.Duration) {
 	ours := max(l.mirrors.rate(), float64(l.mirrored)/now.Seconds())
 	rate := max(l.drawn.rate(), ours*float64(asking))
 	most = max(int(rate*turnTime.Seconds()/float64(l.largest)), turnLeast)
-	if rate == 0 || now < turnSoonest || len(l.waiting(now)) < turnCrowd*most {
+	if rate == 0 || len(l.waiting(now)) < turnCrowd*most {
 		return 0, 0
 	}
 	if now-l.spread < stuckFor {

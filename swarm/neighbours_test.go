@@ -585,14 +585,19 @@ func TestOneHostTakesAllPlaces(t *testing.T) {
 	})
 }
 
+// smallContents makes so many that differ.
+func smallContents(t *testing.T, n int) (all []*content) {
+	for i := range n {
+		all = append(all, newContent(t, 64<<10+i, 64<<10, false))
+	}
+	return all
+}
+
 // TestManyContents has more come to a node than it may have neighbours. Those of one
 // content keep nobody from another one: at last each content has as many.
 func TestManyContents(t *testing.T) {
 	const contents = 5
-	var all []*content
-	for i := range contents {
-		all = append(all, newContent(t, 64<<10+i, 64<<10, false))
-	}
+	all := smallContents(t, contents)
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		m := w.machine(near)
@@ -623,10 +628,7 @@ func TestManyContents(t *testing.T) {
 // has as many of them.
 func TestFullNodeDialsNobody(t *testing.T) {
 	const contents = 4
-	var all []*content
-	for i := range contents {
-		all = append(all, newContent(t, 64<<10+i, 64<<10, false))
-	}
+	all := smallContents(t, contents)
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		c := all[0]
