@@ -263,17 +263,30 @@ func (r *running) assign() error {
 		r.ledger.extend(end)
 		r.ledger.mostRun = max(most/4, 1)
 	}
+	for _, l := range r.leases {
+		r.ledger.answers(l.claim, l.answered())
+	}
 	for again := !r.paused; again; {
 		again = false
 		for _, s := range r.parties {
 			if c := r.ledger.next(s.party, r.now()); c != nil {
 				r.start(s, c)
 				again = true
+				r.callOffEmptied()
 			}
 		}
 	}
 	r.Gauges.Connections.Store(int32(len(r.leases)))
 	return nil
+}
+
+// callOffEmptied ends leases whose pieces others are to bring instead.
+func (r *running) callOffEmptied() {
+	for _, l := range r.leases {
+		if l.claim.emptied() {
+			l.cancel(errCalledOff)
+		}
+	}
 }
 
 // sample reads the byte counts of all leases and lets the hosts judge them.
@@ -296,7 +309,7 @@ func (r *running) sample() {
 }
 
 func (r *running) read(l *lease) {
-	r.ledger.sample(l.claim, r.now(), l.received.Load(), time.Duration(l.latency.Load()))
+	r.ledger.sample(l.claim, r.now(), l.received.Load(), l.answered())
 }
 
 func (r *running) handle(e event) error {

@@ -15,16 +15,19 @@ type lease struct {
 	cancel   context.CancelCauseFunc
 	began    time.Time
 	received atomic.Int64 // bytes; written by the source
-	latency  atomic.Int64 // nanoseconds until the first of them came; likewise
+	latency  atomic.Int64 // nanoseconds until the answer began, 0 if it has not; likewise
 }
 
-// heard is told of n more bytes by the source.
+// heard is told of n more bytes by the source, or of none when they are about to come.
 func (l *lease) heard(n int) {
-	if n > 0 && l.received.Load() == 0 {
-		l.latency.Store(int64(time.Since(l.began)))
+	if l.latency.Load() == 0 {
+		l.latency.Store(max(int64(time.Since(l.began)), 1))
 	}
 	l.received.Add(int64(n))
 }
+
+// answered is after how long the source began to answer, 0 if it has not.
+func (l *lease) answered() time.Duration { return time.Duration(l.latency.Load()) }
 
 // event is what a lease's goroutines tell the loop: a piece was stored, or was
 // wrong, or could not be stored; or, with ended, the lease is over.

@@ -120,6 +120,9 @@ func (l *ledger) next(p *party, now time.Duration) *claim {
 	if c := l.offer(p, now); c != nil || l.takesTurns(p) {
 		return c
 	}
+	if c := l.reroute(p, now); c != nil {
+		return c
+	}
 	return l.rob(p, now)
 }
 
@@ -328,12 +331,7 @@ func (l *ledger) take(piece int) {
 // sample notes how many bytes a claim has received so far, and how long after
 // it was asked the first of them came.
 func (l *ledger) sample(c *claim, now time.Duration, received int64, latency time.Duration) {
-	if c.received == 0 && received > 0 {
-		c.by.latency = latency
-		if c.by.least == 0 || latency < c.by.least {
-			c.by.least = latency
-		}
-	}
+	l.answers(c, latency)
 	if received > c.received {
 		c.by.longest = max(c.by.longest, c.silence(now))
 		c.by.heard = now
@@ -349,6 +347,18 @@ func (l *ledger) sample(c *claim, now time.Duration, received int64, latency tim
 	c.received = received
 	c.meter.sample(now, float64(received))
 	c.by.each.sample(now, c.by.shared)
+}
+
+// answers notes how long after it was asked a claim's source began to answer, once it has.
+func (l *ledger) answers(c *claim, latency time.Duration) {
+	if c.answered || latency == 0 {
+		return
+	}
+	c.answered = true
+	c.by.latency = latency
+	if c.by.least == 0 || latency < c.by.least {
+		c.by.least = latency
+	}
 }
 
 // brought notes that a claim's source brought a right piece. It tells whether

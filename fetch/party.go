@@ -57,6 +57,7 @@ type claim struct {
 	race   bool  // somebody else is bringing the same piece
 
 	began    time.Duration
+	answered bool  // its first bytes are about to come, or have come
 	received int64 // bytes so far
 	begun    int64 // bytes of them that belong to pieces already brought
 	meter    meter

@@ -51,8 +51,9 @@ type Lease struct {
 	// some. It fails only when ctx ends.
 	Buffer func(ctx context.Context, n int) ([]byte, error)
 
-	// Received is told of n more bytes read for this lease, as they arrive.
-	// It is called from the source's goroutine and must not block.
+	// Received is told of n more bytes read for this lease, as they arrive;
+	// who sees that the first are about to come may tell of none. It is
+	// called from the source's goroutine and must not block.
 	Received func(n int)
 }
 

@@ -36,6 +36,8 @@ type download struct {
 type bringing struct {
 	left      []int              // pieces there is no memory for yet
 	parts     []*part            // those there is, in the order of the lease
+	begun     bool               // the first bytes are about to come, or have come
+	told      bool               // its owner knows that
 	received  int                // bytes its owner has not been told of
 	reported  time.Time          // when it was
 	err       error              // why it cannot go on

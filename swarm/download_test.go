@@ -167,6 +167,29 @@ func TestPiecesCancelled(t *testing.T) {
 	})
 }
 
+// TestPiecesBegin wants to know that a piece is about to come long before it does.
+func TestPiecesBegin(t *testing.T) {
+	testPair(t, swarmtest.Line{Up: 64 << 10, Delay: time.Millisecond}, 4*64<<10, func(t *testing.T, c *content, p *Peer) {
+		var told []int
+		var began, came time.Duration
+		l, asked := lease(1), time.Now()
+		l.Received = func(n int) {
+			if told = append(told, n); len(told) == 1 {
+				began = time.Since(asked)
+			}
+			came = time.Since(asked)
+		}
+		got, err := bring(t.Context(), p, l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.check(t, got, []int{1})
+		if len(told) != 2 || told[0] != 0 || told[1] != 64<<10 || began > came/2 {
+			t.Errorf("told of %v bytes, of the first after %v, of the last after %v", told, began, came)
+		}
+	})
+}
+
 // TestPiecesMemory gives memory for two pieces at a time.
 func TestPiecesMemory(t *testing.T) {
 	testPair(t, near, 40*64<<10, func(t *testing.T, c *content, p *Peer) {

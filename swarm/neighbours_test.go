@@ -739,6 +739,37 @@ func TestCancels(t *testing.T) {
 	})
 }
 
+// TestCancelsInARun cancels half of a piece while its first block is on the way: it is
+// read at once, but not sent.
+func TestCancelsInARun(t *testing.T) {
+	c := newContent(t, 1<<20, 256<<10, false)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		m := w.machine(swarmtest.Line{Up: 64 << 10, Delay: time.Millisecond})
+		w.node(m, Options{Share: true}).Join(c.seed())
+		synctest.Wait()
+		s := w.dialled(w.machine(near), m, c)
+		for id := range uint32(4) {
+			_ = s.Write(wire.Request{ID: id, Length: 64 << 10, Offset: int(id) * 64 << 10}.Append(nil))
+		}
+		_ = s.Flush()
+		time.Sleep(500 * time.Millisecond)
+		for id := range uint32(2) {
+			s.say(wire.Cancel{ID: id + 2}.Append(nil))
+		}
+		for id := range uint32(2) {
+			if d := next[wire.Data](s); d == nil || d.ID != id {
+				t.Fatalf("instead of block %d came %v", id, d)
+			}
+		}
+		for id := range uint32(2) {
+			if r := next[wire.Reject](s); r == nil || r.ID != id+2 || r.Reason != wire.RejectCancelled {
+				t.Errorf("block %d was rejected %v", id+2, r)
+			}
+		}
+	})
+}
+
 // TestDisk has a disk of our own fail.
 func TestDisk(t *testing.T) {
 	c := newContent(t, 1<<20, 64<<10, false)

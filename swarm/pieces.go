@@ -18,7 +18,8 @@ type Lease struct {
 	// some. It fails only when ctx ends.
 	Buffer func(ctx context.Context, n int) ([]byte, error)
 
-	// Received is told of n more bytes of the lease. It must not block.
+	// Received is told of n more bytes of the lease, and of none when the first are
+	// about to come. It must not block.
 	Received func(n int)
 }
 
@@ -109,7 +110,7 @@ func (p *Peer) nextPiece(ctx context.Context, b *bringing, l Lease, alarm *time.
 			return Raw{}, context.Cause(ctx)
 		}
 		s := p.step(ctx, b)
-		if s.received > 0 {
+		if s.received > 0 || s.begun {
 			l.Received(s.received)
 		}
 		switch {
@@ -134,6 +135,7 @@ func (p *Peer) nextPiece(ctx context.Context, b *bringing, l Lease, alarm *time.
 
 // step is what the owner of a lease is to do next.
 type step struct {
+	begun    bool            // tell that the first bytes are about to come
 	received int             // tell of so many bytes
 	whole    *part           // and hand this on,
 	err      error           // or fail,
@@ -145,7 +147,8 @@ func (p *Peer) step(ctx context.Context, b *bringing) step {
 	d, now := &p.down, time.Now()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	s := step{received: b.received}
+	s := step{begun: b.begun && !b.told, received: b.received}
+	b.told = b.begun
 	b.received, b.reported = 0, now
 	if len(b.parts) > 0 && b.parts[0].got == len(b.parts[0].buf) {
 		s.whole = b.parts[0]

@@ -21,6 +21,7 @@ func (p *Peer) takeData(f *wire.Data) error {
 	// Not straight into the piece: its memory may be taken back while the
 	// reader waits for the rest of a block.
 	block := (*buf)[:f.Size]
+	p.coming(f.ID)
 	if err := p.conn.ReadBlock(block); err != nil {
 		return err
 	}
@@ -39,6 +40,17 @@ func (p *Peer) takeData(f *wire.Data) error {
 	}
 	d.settle(f.ID, r, f.Size, now)
 	return p.askMore(now)
+}
+
+// coming tells the owner of a lease that the first bytes of it are about to come.
+func (p *Peer) coming(id uint32) {
+	d := &p.down
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if r := d.requests[id]; r != nil && r.lease != nil && !r.lease.begun {
+		r.lease.begun = true
+		signal(r.lease.wake)
+	}
 }
 
 // deliver puts a block into its piece, and tells the lease's owner what he must

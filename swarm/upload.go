@@ -88,14 +88,12 @@ type run struct {
 	parts               []wire.Data
 }
 
-// take takes requests off the queue that can be answered by one read, of most
-// bytes at most, and in DATA of block bytes at most.
-func (u *upload) take(most, block int) (r run) {
+// first is the requests that come next and can be answered by one read, of most bytes
+// at most, and in DATA of block bytes at most. They stay in the queue until begun.
+func (u *upload) first(most, block int) (r run) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	done := 0
-	for i := range u.queue {
-		q := &u.queue[i]
+	for _, q := range u.queue {
 		if r.size == 0 {
 			r.piece, r.offset = q.Piece, q.Offset
 		}
@@ -105,16 +103,30 @@ func (u *upload) take(most, block int) (r run) {
 		}
 		r.parts = append(r.parts, wire.Data{ID: q.ID, Offset: q.Offset, Size: n})
 		r.size += n
-		q.Offset += n
-		q.Length -= n
-		if q.Length > 0 {
+		if n < q.Length {
 			break
 		}
-		done++
 	}
-	u.queue = slices.Delete(u.queue, 0, done)
-	u.bytes -= r.size
 	return r
+}
+
+// begin takes a part of a request off the queue, and tells whether it is still there: it
+// may have been cancelled since.
+func (u *upload) begin(d wire.Data) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	i := slices.IndexFunc(u.queue, func(r wire.Request) bool { return r.ID == d.ID && r.Offset == d.Offset })
+	if i < 0 {
+		return false
+	}
+	q := &u.queue[i]
+	q.Offset += d.Size
+	q.Length -= d.Size
+	u.bytes -= d.Size
+	if q.Length == 0 {
+		u.queue = slices.Delete(u.queue, i, i+1)
+	}
+	return true
 }
 
 // waiting tells whether there is anything to answer.
@@ -134,7 +146,7 @@ func (p *Peer) serve() (more bool, err error) {
 	}
 	// If nothing is left, it is for send to find out.
 	left := max(p.swarm.node.left(), 1)
-	r := u.take(min(most, quantum, left), min(turns.block(u.turn), left))
+	r := u.first(min(most, quantum, left), min(turns.block(u.turn), left))
 	if r.size == 0 {
 		turns.done(u.turn, time.Now())
 		if u.waiting() { // it came in between
@@ -171,11 +183,13 @@ func (p *Peer) send(r run) (sent int, err error) {
 		return 0, p.reject(r, wire.RejectFailed)
 	}
 	for _, d := range r.parts {
-		n, err := p.sendBlock(d, block[:d.Size])
-		if err != nil {
-			return sent, err
+		if p.up.begin(d) {
+			n, err := p.sendBlock(d, block[:d.Size])
+			if err != nil {
+				return sent, err
+			}
+			sent += n
 		}
-		sent += n
 		block = block[d.Size:]
 	}
 	// Now, lest they go out in the turn of somebody else.
@@ -185,7 +199,9 @@ func (p *Peer) send(r run) (sent int, err error) {
 // reject rejects what cannot be sent.
 func (p *Peer) reject(r run, reason wire.RejectReason) error {
 	for _, d := range r.parts {
-		p.up.forget(d.ID)
+		if !p.up.forget(d.ID) {
+			continue // it was cancelled, and is answered
+		}
 		if err := p.say(wire.Reject{ID: d.ID, Reason: reason}.Append); err != nil {
 			return err
 		}
