@@ -85,7 +85,8 @@ func TestFlashCrowd(t *testing.T) {
 
 // TestCrowdAtASlowMirror is a crowd that is large for what the origin gives: were all to
 // ask at once, the first piece would come after half of the time in which all could be
-// done. Without turns it takes 2.1 bounds and as many copies.
+// done. Without turns it takes 2.1 bounds and as many copies; and 1.8, and 1.3 copies, if
+// all wait for the first peer who has a piece.
 func TestCrowdAtASlowMirror(t *testing.T) {
 	if os.Getenv("SHOAL_SLOW") == "" {
 		t.Skip("SHOAL_SLOW is not set")
@@ -100,8 +101,8 @@ func TestCrowdAtASlowMirror(t *testing.T) {
 		}
 		out := s.together(o, s.nodes...)
 		t.Log(out)
-		if out.slowest() > 2.05 || out.copies > 1.5 {
-			t.Errorf("%v; want at most 2.05 x and 1.5 copies", out)
+		if out.slowest() > 1.75 || out.copies > 1.4 {
+			t.Errorf("%v; want at most 1.75 x and 1.4 copies", out)
 		}
 	})
 }
