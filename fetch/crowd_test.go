@@ -41,6 +41,7 @@ type villager struct {
 	*fake
 	has, gets *bitset.BitSet
 	version   uint64
+	rank      uint64 // of piece 0; that of each other is one higher
 }
 
 func newVillager(name string, has ...uint) *villager {
@@ -54,7 +55,7 @@ func newVillager(name string, has ...uint) *villager {
 func (v *villager) Kind() Kind                       { return KindPeer }
 func (v *villager) Look(f func(_, _ *bitset.BitSet)) { f(v.has, v.gets) }
 func (v *villager) Version() uint64                  { return v.version }
-func (v *villager) Rank(piece int) uint64            { return uint64(piece) }
+func (v *villager) Rank(piece int) uint64            { return v.rank + uint64(piece) }
 
 // amid is a scene of four pieces and no mirror amid peers.
 func amid(t *testing.T, peers ...*villager) (*scene, *village) {
@@ -211,6 +212,30 @@ func TestGivenUpIsBackUnasked(t *testing.T) {
 		}
 		if took := time.Since(began); took > 2*firstSulk {
 			t.Errorf("it took %v", took)
+		}
+	})
+}
+
+// TestWaitingIsCalledOff: who has kept us waiting is not to send what another one is
+// asked for by now.
+func TestWaitingIsCalledOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dumb, other := newVillager("dumb", 0), newVillager("other", 0, 1)
+		dumb.latency = time.Hour
+		other.rate, other.rank = 256<<10, 1 // a piece takes it a quarter of a second
+		s, v := amid(t, dumb, other)
+		s.Have = bitset.New(4).Set(2).Set(3)
+		asked := make(chan int, 1)
+		time.AfterFunc(2*rerouteAfter+2*tick, func() {
+			dumb.mu.Lock()
+			defer dumb.mu.Unlock()
+			asked <- dumb.open
+		})
+		if err := s.Run(t.Context()); err != nil || v.have != 2 {
+			t.Errorf("job: %v; %d pieces", err, v.have)
+		}
+		if n := <-asked; n != 0 || dumb.leases != 1 {
+			t.Errorf("who keeps us waiting has %d of %d leases yet", n, dumb.leases)
 		}
 	})
 }

@@ -328,8 +328,8 @@ func (l *ledger) take(piece int) {
 	}
 }
 
-// sample notes how many bytes a claim has received so far, and how long after
-// it was asked the first of them came.
+// sample notes how many bytes a claim has received so far, and how long after it was
+// asked its source began to answer, 0 if it has not.
 func (l *ledger) sample(c *claim, now time.Duration, received int64, latency time.Duration) {
 	l.answers(c, latency)
 	if received > c.received {
