@@ -68,19 +68,18 @@ const (
 // who has what.
 func (r *running) meet() {
 	peers := r.Crowd.Peers()
+	r.meetings++
 	for _, p := range peers {
-		s, v := r.known(p), p.Version()
+		s, v := r.known[p], p.Version()
+		if s == nil {
+			s = r.welcome(p)
+		}
+		s.met = r.meetings
 		switch {
-		case s == nil:
-			s = r.join(p)
-			s.party.rank = p.Rank
-			s.joined = true
-			if r.alone(s) {
-				r.Observer.SourceChanged(p, StateJoined, "")
-			}
-		case s.party.gone && (v == s.version || r.now() < s.back):
+		case !s.party.gone:
+		case v == s.version || r.now() < s.back:
 			continue
-		case s.party.gone: // who was given up is back with something new
+		default: // who was given up is back with something new
 			s.party.gone, s.party.tries = false, 0
 		}
 		if s.party.have == nil || v != s.version {
@@ -91,7 +90,7 @@ func (r *running) meet() {
 		}
 	}
 	for _, s := range r.parties {
-		if p, ok := s.Source.(Partial); ok && !s.party.gone && !slices.Contains(peers, p) {
+		if !s.party.gone && r.missed(s) {
 			s.party.gone = true
 			r.ledger.news++
 			if r.alone(s) {
@@ -99,8 +98,20 @@ func (r *running) meet() {
 			}
 		}
 	}
-	r.forget(peers)
+	r.forget()
 	r.Gauges.Peers.Store(int32(len(peers)))
+}
+
+// welcome enters a peer.
+func (r *running) welcome(p Partial) *sourceState {
+	s := r.join(p)
+	r.known[p] = s
+	s.party.rank = p.Rank
+	s.joined = true
+	if r.alone(s) {
+		r.Observer.SourceChanged(p, StateJoined, "")
+	}
+	return s
 }
 
 // alone tells whether no other connection to the same peer is alive: for a
@@ -111,21 +122,15 @@ func (r *running) alone(s *sourceState) bool {
 	})
 }
 
-func (r *running) known(p Partial) *sourceState {
-	for _, s := range r.parties {
-		if s.Source == p {
-			return s
-		}
-	}
-	return nil
-}
+// missed tells whether a source is a peer that was not there at the last meeting.
+func (r *running) missed(s *sourceState) bool { return s.met > 0 && s.met != r.meetings }
 
 // forget lets go of peers that have left: over a long time many come and go.
-func (r *running) forget(peers []Partial) {
+func (r *running) forget() {
 	r.parties = slices.DeleteFunc(r.parties, func(s *sourceState) bool {
-		p, ok := s.Source.(Partial)
-		left := ok && s.party.gone && s.party.open == 0 && !slices.Contains(peers, p)
+		left := r.missed(s) && s.party.gone && s.party.open == 0
 		if left {
+			delete(r.known, s.Source.(Partial))
 			r.ledger.leave(s.party)
 		}
 		return left

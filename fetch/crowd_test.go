@@ -72,7 +72,7 @@ func amid(t *testing.T, peers ...*villager) (*scene, *village) {
 func TestMeet(t *testing.T) {
 	one, two := newVillager("p", 0), newVillager("p", 0, 1)
 	s, v := amid(t)
-	r := &running{Job: s.Job, ledger: newBoard(t, 4).ledger, hosts: map[string]*host{}, started: time.Now()}
+	r := &running{Job: s.Job, ledger: newBoard(t, 4).ledger, hosts: map[string]*host{}, known: map[Partial]*sourceState{}, started: time.Now()}
 	meet := func(peers ...Partial) []*party {
 		t.Helper()
 		v.peers = peers
@@ -153,7 +153,7 @@ func TestGivenUpIsNotBackAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newVillager("p", 0)
 		s, _ := amid(t, p)
-		r := &running{Job: s.Job, ledger: newBoard(t, 4).ledger, hosts: map[string]*host{}, started: time.Now()}
+		r := &running{Job: s.Job, ledger: newBoard(t, 4).ledger, hosts: map[string]*host{}, known: map[Partial]*sourceState{}, started: time.Now()}
 		r.meet()
 		giveUp := func() {
 			r.parties[0].party.gone = true
@@ -244,7 +244,7 @@ func TestWaitingIsCalledOff(t *testing.T) {
 func TestBannedIsNotBack(t *testing.T) {
 	p := newVillager("p", 0)
 	s, _ := amid(t, p)
-	r := &running{Job: s.Job, ledger: newBoard(t, 4).ledger, hosts: map[string]*host{}, started: time.Now()}
+	r := &running{Job: s.Job, ledger: newBoard(t, 4).ledger, hosts: map[string]*host{}, known: map[Partial]*sourceState{}, started: time.Now()}
 	r.meet()
 	r.wrongPiece(&lease{source: r.parties[0]}, 0)
 	p.version++
@@ -256,7 +256,7 @@ func TestBannedIsNotBack(t *testing.T) {
 // TestPeersOfOneNameHaveTheirOwnLeases: behind one address there may be several.
 func TestPeersOfOneNameHaveTheirOwnLeases(t *testing.T) {
 	s, _ := amid(t, newVillager("p", 0, 1, 2, 3), newVillager("p", 0, 1, 2, 3))
-	r := &running{Job: s.Job, ledger: newBoard(t, 4).ledger, hosts: map[string]*host{}, started: time.Now()}
+	r := &running{Job: s.Job, ledger: newBoard(t, 4).ledger, hosts: map[string]*host{}, known: map[Partial]*sourceState{}, started: time.Now()}
 	r.meet()
 	if a, b := r.parties[0].party, r.parties[1].party; a.host == b.host {
 		t.Error("two peers share the leases of one")

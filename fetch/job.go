@@ -17,9 +17,10 @@ import (
 const (
 	// tick is how often the loop looks at the clock and the gauges.
 	tick = 100 * time.Millisecond
-	// gather is how long news of the crowd wait for more: each of many peers
-	// has some several times a second.
-	gather = 20 * time.Millisecond
+	// gather is how long news of the crowd wait for more at least, and gatherEach for
+	// how long for each peer: he has some several times a second.
+	gather     = 20 * time.Millisecond
+	gatherEach = 2 * time.Millisecond
 )
 
 var (
@@ -117,6 +118,7 @@ func (j *Job) Run(ctx context.Context) error {
 		pool:   j.memory(),
 		events: make(chan event),
 		hosts:  map[string]*host{},
+		known:  map[Partial]*sourceState{},
 	}
 	r.ledger = newLedger(j.Manifest.NumPieces(),
 		func(i int) int64 { return int64(j.Manifest.Span(i).Size) },

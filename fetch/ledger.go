@@ -50,6 +50,7 @@ type ledger struct {
 	manners
 	rank   func(piece int) uint64 // our own in the crowd; nil without one
 	news   int                    // counts what may change for whom pieces are
+	frees  int                    // counts what may make pieces free
 	spread time.Duration          // when a neighbour last got one
 	most   int                    // pieces that all of us may ask mirrors for at once; 0 for as many as we like
 }
@@ -59,7 +60,7 @@ func newLedger(pieces int, size func(int) int64, fileEnd func(int) int, have *bi
 		pieces: pieces, size: size, fileEnd: fileEnd,
 		done:  bitset.New(uint(pieces)),
 		taken: bitset.New(uint(pieces)),
-		left:  pieces, horizon: pieces, mostRun: pieces, mostOpen: math.MaxInt, news: 1,
+		left:  pieces, horizon: pieces, mostRun: pieces, mostOpen: math.MaxInt, news: 1, frees: 1,
 		mirrors: meter{weight: 1}, peers: meter{weight: 1}, // nothing came before
 		drawn: meter{span: drawnSpan},
 	}
@@ -82,6 +83,7 @@ func (l *ledger) extend(horizon int) {
 	if horizon = min(horizon, l.pieces); horizon != l.horizon {
 		l.horizon = horizon
 		l.news++
+		l.frees++
 	}
 }
 
@@ -117,13 +119,26 @@ func (l *ledger) next(p *party, now time.Duration) *claim {
 	case p.noRange:
 		return l.whole(p, now)
 	}
-	if c := l.offer(p, now); c != nil || l.takesTurns(p) {
+	if c := l.offer(p, now); c != nil || l.takesTurns(p) || l.looksLater(p, now) {
 		return c
 	}
 	if c := l.reroute(p, now); c != nil {
 		return c
 	}
 	return l.rob(p, now)
+}
+
+// looksLater tells whether a peer of many is not yet to look through what is under way
+// again, of which little changes from one moment to the next.
+func (l *ledger) looksLater(p *party, now time.Duration) bool {
+	if p.have == nil || !l.crowded(fewPeers) {
+		return false
+	}
+	if p.looked > 0 && now < p.looked+tick {
+		return true
+	}
+	p.looked = now
+	return false
 }
 
 // givesWay tells whether a mirror leaves the next connection of its host to another
@@ -402,6 +417,7 @@ func (l *ledger) ended(c *claim) {
 		if !l.done.Test(uint(i)) && !l.claimed(i) {
 			l.taken.Clear(uint(i))
 			l.free += l.size(i)
+			l.frees++
 		}
 	}
 }

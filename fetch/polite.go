@@ -50,7 +50,15 @@ const (
 // lendRare gives a peer free pieces that it has: the rarest among our
 // neighbours first, ties at random.
 func (l *ledger) lendRare(p *party, now time.Duration) *claim {
-	pieces := l.inTurn(p, p.have.Difference(l.taken), l.early, now)
+	if p.dry == l.frees {
+		return nil
+	}
+	free := p.have.Difference(l.taken)
+	if free.None() {
+		p.dry = l.frees
+		return nil
+	}
+	pieces := l.inTurn(p, free, l.early, now)
 	if len(pieces) == 0 {
 		return nil
 	}
@@ -144,6 +152,7 @@ func (l *ledger) shows(p *party, have, fetching *bitset.BitSet, now time.Duratio
 		p.fetched = now
 	}
 	p.have, p.fetching = have.Clone(), fetching.Clone()
+	p.dry = 0
 	l.news++
 }
 

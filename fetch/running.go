@@ -22,10 +22,13 @@ type running struct {
 	events  chan event
 	parties []*sourceState
 	hosts   map[string]*host
+	known   map[Partial]*sourceState // the peers among the parties
 	leases  []*lease
 	wrong   bool          // a source sent wrong bytes
 	paused  bool          // nothing is to be asked for
 	hope    time.Duration // when there was last a source to wait for
+
+	meetings uint64 // with the crowd, so far
 }
 
 // sourceState is a source and what the user was told of it.
@@ -35,6 +38,7 @@ type sourceState struct {
 	joined  bool
 	reason  string // why it left, or its last fault
 	version uint64 // of what a peer has, when we last looked
+	met     uint64 // the last meeting at which a peer was there; 0 of a mirror
 
 	back, sulk time.Duration // when a peer that was given up may be asked again, and after how long
 }
@@ -94,7 +98,7 @@ func (r *running) loop() error {
 		case <-r.Steer.news():
 			r.steer()
 		case <-news:
-			news, gathered = nil, time.After(gather)
+			news, gathered = nil, time.After(r.gathering())
 		case <-gathered:
 			r.meet()
 			news, gathered = r.Crowd.News(), nil
@@ -102,6 +106,12 @@ func (r *running) loop() error {
 			return context.Cause(r.ctx)
 		}
 	}
+}
+
+// gathering is how long news of the crowd wait for more: the longer, the more there are
+// who have some.
+func (r *running) gathering() time.Duration {
+	return min(max(gather, time.Duration(len(r.known))*gatherEach), tick)
 }
 
 // hopeless tells that nothing is under way and nobody left to wait for.
