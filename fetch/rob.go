@@ -80,7 +80,7 @@ func (c *claim) cut(pieces []int, bytes int64) {
 // mayRob keeps the connections of one URL from robbing one another, unless one of
 // them hangs, and from racing at all: a second request for the same bytes could
 // spend a signed URL. Two URLs of one host race only when one hangs. A race is
-// joined only when all in it hang.
+// joined only when all in it hang, or by a mirror when there are only peers in it.
 func (l *ledger) mayRob(p *party, pace float64, c *claim, now time.Duration) bool {
 	hangs := func(c *claim) bool {
 		if c.by.have != nil {
@@ -101,7 +101,8 @@ func (l *ledger) mayRob(p *party, pace float64, c *claim, now time.Duration) boo
 		return false
 	case c.race:
 		for _, o := range l.claims {
-			if o.race && slices.Contains(o.rest, c.rest[0]) && (o.by == p || !hangs(o)) {
+			peers := p.have == nil && o.by.have != nil
+			if o.race && slices.Contains(o.rest, c.rest[0]) && (o.by == p || !peers && !hangs(o)) {
 				return false
 			}
 		}

@@ -128,6 +128,7 @@ func (l *line) look() bool {
 // nothing is acknowledged.
 func (l *line) listen(p *Peer, m measured, now time.Duration) {
 	g := &p.gentle
+	g.path.Least(m.least)
 	if m.acked >= g.acked+trueTrip {
 		g.acked, g.trip = m.acked, now
 		l.control.Saw(&g.path, m.trip, now)

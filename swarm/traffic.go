@@ -8,6 +8,7 @@ import (
 // measured is what the system knows of a connection.
 type measured struct {
 	trip  time.Duration // a round trip, smoothed
+	least time.Duration // the shortest so far; 0 if not known
 	acked uint64        // bytes that have arrived
 	sent  uint64        // bytes on the line, all told
 

@@ -17,10 +17,16 @@ const (
 // Path is what is known of the way to one peer. The zero value is ready.
 type Path struct {
 	base   base
+	least  time.Duration // the shortest round trip before the first that was seen; 0 if not known
 	recent [recentTrips]time.Duration
 	n      int           // round trips seen
 	last   time.Duration // when the last was
 }
+
+// Least tells the shortest round trip so far, of which all but the latest were not seen:
+// if we have begun to send at more than the line takes, the first that is seen has
+// queued behind that. It counts only before the first Saw.
+func (p *Path) Least(trip time.Duration) { p.least = trip }
 
 // Saw takes in a round trip on a path. A new path has queued like the others: if
 // the queue were part of its base, it would deny that there is any.
@@ -29,7 +35,11 @@ func (c *Controller) Saw(p *Path, trip, now time.Duration) {
 		return
 	}
 	if p.n == 0 {
-		p.base.low = max(trip-c.queue, trip/4, 1)
+		least := trip
+		if p.least > 0 {
+			least = min(trip, p.least)
+		}
+		p.base.low = max(least-c.queue, least/4, 1)
 	}
 	p.recent[p.n%recentTrips] = trip
 	p.n++

@@ -26,6 +26,18 @@ func TestPaths(t *testing.T) {
 			now = play(c, b, now, 200*ms)
 			return []*Path{b}, now
 		}, 100 * ms},
+		"what is seen first has queued, as the system knows": {func(c *Controller) ([]*Path, time.Duration) {
+			p := &Path{}
+			p.Least(20 * ms)
+			now := play(c, p, 0, 120*ms)
+			p.Least(10 * ms) // from then on we know ourselves
+			return []*Path{p}, play(c, p, now, 120*ms)
+		}, 100 * ms},
+		"a first trip without a queue": {func(c *Controller) ([]*Path, time.Duration) {
+			p := &Path{}
+			p.Least(20 * ms)
+			return []*Path{p}, play(c, p, 0, 15*ms, 25*ms, 25*ms, 25*ms)
+		}, 10 * ms},
 		"what was seen too long ago says nothing": {func(c *Controller) ([]*Path, time.Duration) {
 			p := &Path{}
 			return []*Path{p}, play(c, p, 0, 20*ms, 60*ms, 60*ms, 60*ms) + freshFor + 1

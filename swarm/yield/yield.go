@@ -24,7 +24,7 @@ const (
 	most = 16 << 30 // bytes a second, more than any line has
 
 	// First is the rate to begin with, in bytes a second.
-	First = 256 << 10
+	First = 64 << 10
 
 	doubling = 200 * time.Millisecond // beside a round trip, in which the rate doubles at the start
 	regain   = 500 * time.Millisecond // likewise, until it is near what the line took
