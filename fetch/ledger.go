@@ -83,7 +83,6 @@ func (l *ledger) extend(horizon int) {
 	if horizon = min(horizon, l.pieces); horizon != l.horizon {
 		l.horizon = horizon
 		l.news++
-		l.frees++
 	}
 }
 

@@ -101,8 +101,8 @@ func (l *ledger) mayRob(p *party, pace float64, c *claim, now time.Duration) boo
 		return false
 	case c.race:
 		for _, o := range l.claims {
-			peers := p.have == nil && o.by.have != nil
-			if o.race && slices.Contains(o.rest, c.rest[0]) && (o.by == p || !peers && !hangs(o)) {
+			yields := hangs(o) || p.have == nil && o.by.have != nil
+			if o.race && slices.Contains(o.rest, c.rest[0]) && (o.by == p || !yields) {
 				return false
 			}
 		}
