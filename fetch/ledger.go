@@ -124,20 +124,17 @@ func (l *ledger) next(p *party, now time.Duration) *claim {
 	if c := l.reroute(p, now); c != nil {
 		return c
 	}
-	return l.rob(p, now)
+	if c := l.rob(p, now); c != nil {
+		return c
+	}
+	p.looked = now
+	return nil
 }
 
 // looksLater tells whether a peer of many is not yet to look through what is under way
-// again, of which little changes from one moment to the next.
+// again: it found nothing a moment ago, and little has changed since.
 func (l *ledger) looksLater(p *party, now time.Duration) bool {
-	if p.have == nil || !l.crowded(fewPeers) {
-		return false
-	}
-	if p.looked > 0 && now < p.looked+tick {
-		return true
-	}
-	p.looked = now
-	return false
+	return p.have != nil && p.looked > 0 && now < p.looked+tick && l.crowded(fewPeers)
 }
 
 // givesWay tells whether a mirror leaves the next connection of its host to another

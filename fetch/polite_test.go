@@ -816,20 +816,37 @@ func TestPeerHasSomethingAgain(t *testing.T) {
 	}
 }
 
-// TestPeersLookThroughClaimsNowAndThen, and not each time that anything happens.
+// TestPeersLookThroughClaimsNowAndThen, and not each time that anything happens: C hangs,
+// and its piece is for who looks.
 func TestPeersLookThroughClaimsNowAndThen(t *testing.T) {
-	b := newBoard(t, 2)
-	b.rank = func(int) uint64 { return 1 }
-	p := b.addPeer("A", "..", "##")
-	b.addPeer("B", "..", "##")
-	for want, wait := range []time.Duration{tick, tick / 2, tick / 2} {
-		b.now += wait
-		if got := b.looksLater(p, b.now); got != (want == 1) {
-			t.Errorf("%v after the start it looks later: %v", b.now, got)
-		}
-	}
-	p.gone = true
-	if b.looksLater(b.parties[1], b.now) || b.looksLater(b.parties[1], b.now) {
-		t.Error("without a crowd it looks later")
+	for name, tt := range map[string]struct {
+		looked time.Duration // ago; 0 for never
+		alone  bool
+		want   bool
+	}{
+		"never before":               {0, false, true},
+		"a moment ago":               {tick / 2, false, false},
+		"long enough ago":            {tick, false, true},
+		"a moment ago, but no crowd": {tick / 2, true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBoard(t, 1)
+			b.rank = func(int) uint64 { return 1 }
+			a, other, hung := b.addPeer("A", ".", "#"), b.addPeer("B", ".", "#"), b.addPeer("C", ".", "#")
+			b.claim(hung, []int{0}, 0)
+			other.gone, hung.gone = tt.alone, tt.alone
+			if b.now = time.Minute; tt.looked > 0 {
+				a.looked = b.now - tt.looked
+			}
+			if c := b.next(a, b.now); (c != nil) != tt.want {
+				t.Errorf("A is asked %v", c != nil)
+			}
+			if tt.want && a.looked == b.now {
+				t.Error("it counts as in vain")
+			}
+			if b.next(other, b.now); tt.want && !tt.alone && other.looked != b.now {
+				t.Error("B looked in vain, and that does not count")
+			}
+		})
 	}
 }
