@@ -2,8 +2,11 @@ package swarm
 
 import (
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shoal-dl/shoal/swarm/yield"
 )
 
 // TestPace has the system send evenly, at twice a connection's part of the rate,
@@ -33,4 +36,22 @@ func TestPace(t *testing.T) {
 		}
 	}
 	checkLower(t, p.stream.await.raw)
+}
+
+// TestHandshakeHasNotQueued: if the first round trip that we see has, that shows by what the
+// system knows from before.
+func TestHandshakeHasNotQueued(t *testing.T) {
+	l, peers := newLine(t, 1)
+	m, ok := measure(peers[0].stream.await.raw)
+	if !ok || m.least <= 0 || m.least >= time.Second {
+		t.Fatalf("the shortest round trip was %v, known %v", m.least, ok)
+	}
+	const now = 300 * time.Millisecond
+	l.control.Step(yield.Look{})
+	m.acked, m.trip = trueTrip, time.Second
+	l.listen(peers[0], m, now)
+	l.control.Step(yield.Look{Now: now, Bytes: yield.First, Paths: []*yield.Path{&peers[0].gentle.path}})
+	if rate := l.control.Rate(); rate >= yield.First {
+		t.Errorf("a rate of %.0f, as if there were no queue", rate)
+	}
 }

@@ -17,15 +17,15 @@ const (
 // Path is what is known of the way to one peer. The zero value is ready.
 type Path struct {
 	base   base
-	least  time.Duration // the shortest round trip before the first that was seen; 0 if not known
+	least  time.Duration // see Least; 0 if not known
 	recent [recentTrips]time.Duration
 	n      int           // round trips seen
 	last   time.Duration // when the last was
 }
 
-// Least tells the shortest round trip so far, of which all but the latest were not seen:
-// if we have begun to send at more than the line takes, the first that is seen has
-// queued behind that. It counts only before the first Saw.
+// Least takes in the shortest round trip that the system knows of, often that of the
+// handshake: the first that we see may have queued behind what we began to send. It
+// counts only before the first Saw.
 func (p *Path) Least(trip time.Duration) { p.least = trip }
 
 // Saw takes in a round trip on a path. A new path has queued like the others: if

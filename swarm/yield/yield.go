@@ -23,7 +23,8 @@ const (
 
 	most = 16 << 30 // bytes a second, more than any line has
 
-	// First is the rate to begin with, in bytes a second.
+	// First is the rate to begin with, in bytes a second: what also a slow line takes, as
+	// it is a while before a queue is seen there.
 	First = 64 << 10
 
 	doubling = 200 * time.Millisecond // beside a round trip, in which the rate doubles at the start
