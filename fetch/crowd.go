@@ -75,11 +75,11 @@ func (r *running) meet() {
 			s = r.welcome(p)
 		}
 		s.met = r.meetings
-		switch {
-		case !s.party.gone:
-		case v == s.version || r.now() < s.back:
-			continue
-		default: // who was given up is back with something new
+		if s.party.gone {
+			if v == s.version || r.now() < s.back {
+				continue
+			}
+			// Who was given up is back with something new.
 			s.party.gone, s.party.tries = false, 0
 		}
 		if s.party.have == nil || v != s.version {

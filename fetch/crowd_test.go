@@ -68,11 +68,19 @@ func amid(t *testing.T, peers ...*villager) (*scene, *village) {
 	return s, v
 }
 
+// met is the job of amid, under way, as far as it meets the crowd.
+func met(t *testing.T, s *scene) *running {
+	return &running{
+		Job: s.Job, ledger: newBoard(t, 4).ledger, started: time.Now(),
+		hosts: map[string]*host{}, known: map[Partial]*sourceState{},
+	}
+}
+
 // TestMeet lets two connections to one peer come and go: the user hears of one peer.
 func TestMeet(t *testing.T) {
 	one, two := newVillager("p", 0), newVillager("p", 0, 1)
 	s, v := amid(t)
-	r := &running{Job: s.Job, ledger: newBoard(t, 4).ledger, hosts: map[string]*host{}, known: map[Partial]*sourceState{}, started: time.Now()}
+	r := met(t, s)
 	meet := func(peers ...Partial) []*party {
 		t.Helper()
 		v.peers = peers
@@ -153,7 +161,7 @@ func TestGivenUpIsNotBackAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newVillager("p", 0)
 		s, _ := amid(t, p)
-		r := &running{Job: s.Job, ledger: newBoard(t, 4).ledger, hosts: map[string]*host{}, known: map[Partial]*sourceState{}, started: time.Now()}
+		r := met(t, s)
 		r.meet()
 		giveUp := func() {
 			r.parties[0].party.gone = true
@@ -240,11 +248,25 @@ func TestWaitingIsCalledOff(t *testing.T) {
 	})
 }
 
+// TestNewsOfManyGatherLonger, but never for as long as we wait for anything else.
+func TestNewsOfManyGatherLonger(t *testing.T) {
+	for peers, want := range map[int]time.Duration{1: gather, 30: 30 * gatherEach, 200: tick} {
+		s, v := amid(t)
+		for range peers {
+			v.peers = append(v.peers, newVillager("p", 0))
+		}
+		r := met(t, s)
+		if r.meet(); r.gathering() != want {
+			t.Errorf("with %d peers it is %v, want %v", peers, r.gathering(), want)
+		}
+	}
+}
+
 // TestBannedIsNotBack while its connection is still ending.
 func TestBannedIsNotBack(t *testing.T) {
 	p := newVillager("p", 0)
 	s, _ := amid(t, p)
-	r := &running{Job: s.Job, ledger: newBoard(t, 4).ledger, hosts: map[string]*host{}, known: map[Partial]*sourceState{}, started: time.Now()}
+	r := met(t, s)
 	r.meet()
 	r.wrongPiece(&lease{source: r.parties[0]}, 0)
 	p.version++
@@ -256,7 +278,7 @@ func TestBannedIsNotBack(t *testing.T) {
 // TestPeersOfOneNameHaveTheirOwnLeases: behind one address there may be several.
 func TestPeersOfOneNameHaveTheirOwnLeases(t *testing.T) {
 	s, _ := amid(t, newVillager("p", 0, 1, 2, 3), newVillager("p", 0, 1, 2, 3))
-	r := &running{Job: s.Job, ledger: newBoard(t, 4).ledger, hosts: map[string]*host{}, known: map[Partial]*sourceState{}, started: time.Now()}
+	r := met(t, s)
 	r.meet()
 	if a, b := r.parties[0].party, r.parties[1].party; a.host == b.host {
 		t.Error("two peers share the leases of one")

@@ -30,9 +30,8 @@ func measure(raw syscall.RawConn) (m measured, ok bool) {
 		}
 		ok = true
 		m = measured{
-			trip: time.Duration(info.Rtt) * time.Microsecond, acked: info.Bytes_acked,
-			least:    time.Duration(info.Min_rtt) * time.Microsecond,
-			sent:     info.Bytes_sent + headBytes*uint64(info.Segs_out),
+			trip: time.Duration(info.Rtt) * time.Microsecond, least: time.Duration(info.Min_rtt) * time.Microsecond,
+			acked: info.Bytes_acked, sent: info.Bytes_sent + headBytes*uint64(info.Segs_out),
 			received: info.Bytes_received, incoming: time.Duration(info.Rcv_rtt) * time.Microsecond,
 		}
 	})

@@ -1,6 +1,7 @@
 package yield
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -35,10 +36,7 @@ func (c *Controller) Saw(p *Path, trip, now time.Duration) {
 		return
 	}
 	if p.n == 0 {
-		least := trip
-		if p.least > 0 {
-			least = min(trip, p.least)
-		}
+		least := min(trip, cmp.Or(p.least, trip))
 		p.base.low = max(least-c.queue, least/4, 1)
 	}
 	p.recent[p.n%recentTrips] = trip

@@ -45,6 +45,15 @@ func TestAlone(t *testing.T) {
 	}
 }
 
+// TestBeginning wants a slow line not to be full before we can see that.
+func TestBeginning(t *testing.T) {
+	const long = 500 * time.Millisecond
+	l := newLine(62.5e3, 20*time.Millisecond)
+	if l.run(long, nil); l.wait(long) > 100*time.Millisecond {
+		t.Errorf("queue of %v", l.wait(long))
+	}
+}
+
 // TestRival wants a TCP flow to get what it would without us, soon and for as long
 // as it lasts, and the line to be used again soon after it has ended.
 func TestRival(t *testing.T) {
