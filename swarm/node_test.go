@@ -144,28 +144,33 @@ func TestJoinWhileOthersCome(t *testing.T) {
 	for range 10 {
 		n := runNode(t, Options{Listen: "127.0.0.1:0", Share: true, DHT: true, DHTPrivate: true})
 		at := n.sockets.tcp.Addr().String()
-		var coming sync.WaitGroup
+		var coming, there sync.WaitGroup
 		for how := range 8 {
+			there.Add(1)
+			isThere := sync.OnceFunc(there.Done)
 			coming.Go(func() {
+				defer isThere()
 				for range 10 {
-					visitBriefly(t, c, at, how+1)
+					visitBriefly(t, c, at, how+1, isThere)
 				}
 			})
 		}
-		time.Sleep(2 * time.Millisecond) // that they are there
+		there.Wait()
 		n.Join(c.seed())
 		coming.Wait()
 	}
 }
 
-// visitBriefly shakes hands and goes, or goes soon if nobody answers.
-func visitBriefly(t *testing.T, c *content, at string, port int) {
+// visitBriefly tells that it is there, shakes hands and goes, or goes soon if nobody
+// answers.
+func visitBriefly(t *testing.T, c *content, at string, port int, isThere func()) {
 	nc, err := net.Dial("tcp", at)
 	if err != nil {
 		t.Error(err)
 		return
 	}
 	defer nc.Close()
+	isThere()
 	defer time.AfterFunc(5*time.Millisecond, func() { nc.Close() }).Stop()
 	end, err := wire.NewEndpoint(uint16(port))
 	if err != nil {
