@@ -204,7 +204,8 @@ func (d *DHT) search(ctx context.Context, f *family, infohash [20]byte, few func
 
 // Announce tells the DHT that we serve infohash at the given TCP port, now
 // and every 15 minutes, until ctx or Run ends; sooner again when nobody took
-// it. The DHT forgets us some time after that, without being told.
+// it, and at first in a private DHT. The DHT forgets us some time after that,
+// without being told.
 func (d *DHT) Announce(ctx context.Context, infohash [20]byte, port uint16) {
 	var wg sync.WaitGroup
 	for _, f := range d.families {
@@ -215,9 +216,11 @@ func (d *DHT) Announce(ctx context.Context, infohash [20]byte, port uint16) {
 
 const announceEvery = 15 * time.Minute
 
-// announce is Announce in one family.
+// announce is Announce in one family. In a private DHT that is only coming up there
+// may be but one node to tell at first, and others hear of us when that one is gone:
+// so it is repeated, at growing intervals as look-ups are.
 func (d *DHT) announce(ctx context.Context, f *family, infohash [20]byte, port uint16) {
-	for retry := 5 * time.Second; f.ready(ctx, d.ended); {
+	for retry, early := 5*time.Second, d.again; f.ready(ctx, d.ended); {
 		wait := announceEvery
 		taken, answers := f.announce(ctx, infohash, port)
 		if answers == 0 {
@@ -227,6 +230,9 @@ func (d *DHT) announce(ctx context.Context, f *family, infohash [20]byte, port u
 			wait, retry = retry, min(2*retry, announceEvery)
 		} else {
 			retry = 5 * time.Second
+		}
+		if d.private {
+			wait, early = min(wait, early), min(2*early, announceEvery)
 		}
 		if !pause(ctx, d.ended, nil, jitter(wait)) {
 			return

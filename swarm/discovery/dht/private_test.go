@@ -159,6 +159,26 @@ func TestAnnouncedBesideTheDead(t *testing.T) {
 	}
 }
 
+// TestAnnouncedToWhoComesLater: the only node that there was to tell has gone, and one
+// that came after it was told knows all the same.
+func TestAnnouncedToWhoComesLater(t *testing.T) {
+	t.Parallel()
+	first, stopFirst := startStoppable(t, Options{Private: true})
+	entrance := addrOf(first, 0).String()
+	holder := start(t, Options{Private: true, Bootstrap: []string{entrance}})
+	var announcing sync.WaitGroup
+	defer announcing.Wait()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	announcing.Go(func() { holder.Announce(ctx, hash('a'), 7001) })
+	waitStored(t, first.families[0], hash('a'))
+
+	later := start(t, Options{Private: true, Bootstrap: []string{entrance}})
+	waitAnswer(t, later, addrOf(holder, 0))
+	stopFirst()
+	waitStored(t, later.families[0], hash('a'))
+}
+
 // announced is how long it takes until a node can tell others what from announces.
 func announced(t *testing.T, from, to *family, infohash [20]byte) time.Duration {
 	t.Helper()
@@ -166,15 +186,21 @@ func announced(t *testing.T, from, to *family, infohash [20]byte) time.Duration 
 	var announcing sync.WaitGroup
 	defer announcing.Wait()
 	announcing.Go(func() { from.announce(t.Context(), infohash, 7001) })
+	waitStored(t, to, infohash)
+	return time.Since(begin)
+}
+
+// waitStored waits until f can tell others who has infohash.
+func waitStored(t *testing.T, f *family, infohash [20]byte) {
+	t.Helper()
 	deadline := time.After(20 * time.Second)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for len(to.store.GetPeers(infohash)) == 0 {
+	for len(f.store.GetPeers(infohash)) == 0 {
 		select {
 		case <-tick.C:
 		case <-deadline:
 			t.Fatal("nothing is announced")
 		}
 	}
-	return time.Since(begin)
 }
