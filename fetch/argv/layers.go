@@ -182,6 +182,9 @@ func (s *settings) line(key string) int {
 // typedLike is a TOML value as it would be typed on the line, or what the flag
 // wants instead.
 func typedLike(f cli.Flag, v any) (texts []string, want string) {
+	list := asList(f) != nil
+	_, number := f.(*cli.GenericFlag)
+	number = number && !list
 	switch v := v.(type) {
 	case bool:
 		if !takesValue(f) {
@@ -192,19 +195,21 @@ func typedLike(f cli.Flag, v any) (texts []string, want string) {
 			return []string{v}, ""
 		}
 	case int64, float64:
-		if _, ok := f.(*cli.GenericFlag); ok && asList(f) == nil {
+		if number {
 			return []string{fmt.Sprint(v)}, ""
 		}
 	case []any:
-		if asList(f) != nil {
+		if list {
 			return stringsOf(v)
 		}
 	}
 	switch {
 	case !takesValue(f):
 		return nil, "true or false"
-	case asList(f) != nil:
+	case list:
 		return nil, "a string or a list of strings"
+	case number:
+		return nil, "a string or a number"
 	}
 	return nil, "a string"
 }

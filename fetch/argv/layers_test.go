@@ -127,7 +127,7 @@ func TestLayerErrors(t *testing.T) {
 		"[fetch]\nquiet = true":         "config.toml:1: fetch: no such setting",
 		"o = \"x\"":                     "config.toml:1: o: no such setting",
 		"header = [\"novalue\"]\n":      "config.toml:1: header: want \"Key: value\"",
-		"connections = 1979-05-27\n":    "config.toml:1: connections: want a string",
+		"connections = 1979-05-27\n":    "config.toml:1: connections: want a string or a number",
 		"timeout = [\"1s\"]\nquiet=1\n": "want",
 	} {
 		config := filepath.Join(t.TempDir(), "config.toml")
