@@ -16,6 +16,7 @@ const (
 	unknownPace = 64 << 10               // bytes a second of a source, as long as none is known
 	raceWorth   = time.Second            // what a peer may take before its work is done again elsewhere
 	trust       = 500 * time.Millisecond // how long, at least, a new lease is taken to run as its source did before
+	doubt       = 200 * time.Millisecond // and one of a mirror that has brought nothing, to run as others do
 	silentTurn  = 3 * time.Second        // how long a peer may bring nothing at least, who serves many in turns
 	noticeable  = 100 * time.Millisecond // a gain worth cutting another source's request short for
 )
@@ -272,13 +273,18 @@ func (l *ledger) ahead(c *claim) (bytes int64) {
 
 // speed is what a claim runs at, or of a peer what all its claims do. A new one
 // is trusted to run as its source does, for twice the time that the source takes
-// to answer; later on silence counts as slowness.
+// to answer; later on silence counts as slowness. An unproven mirror is trusted less: of
+// a small file all may be there already but for the piece that it was to bring.
 func (l *ledger) speed(c *claim, now time.Duration) float64 {
 	speed := c.meter.rate()
 	if c.by.have != nil {
 		speed = c.by.each.rate() * float64(c.by.open)
 	}
-	if now-c.began < max(trust, 2*c.by.latency) {
+	least := trust
+	if !c.by.proven && c.by.have == nil {
+		least = doubt
+	}
+	if now-c.began < max(least, 2*c.by.latency) {
 		speed = max(speed, l.pace(c.by))
 	}
 	return speed

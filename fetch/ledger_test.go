@@ -527,6 +527,30 @@ func TestLateAnswerIsNoSlowness(t *testing.T) {
 	}
 }
 
+// TestUnprovenMirrorIsTrustedLess: all is there but a piece that a mirror is to bring, and
+// of which only a few bytes have come. A peer who would bring it at once soon does, and
+// the sooner if the mirror has not brought any other.
+func TestUnprovenMirrorIsTrustedLess(t *testing.T) {
+	for proven, want := range map[bool]time.Duration{false: doubt, true: trust} {
+		b := newBoard(t, 3)
+		m := b.add("M")
+		p := b.addPeer("P", "...", "###")
+		first := p
+		if proven {
+			first = m
+		}
+		b.run(time.Second, map[*claim]float64{b.claim(first, []int{2}, b.now): testPiece, b.claim(p, []int{1}, b.now): testPiece})
+		began := b.now
+		c := b.claim(m, []int{0}, began)
+		for b.next(p, b.now) == nil && b.now < time.Minute {
+			b.run(tick, map[*claim]float64{c: 20})
+		}
+		if took := b.now - began; took != want {
+			t.Errorf("proven %v: raced after %v, want %v", proven, took, want)
+		}
+	}
+}
+
 // TestStalledClaimIsCalledOff, later the next time, and not where the line is slow.
 func TestStalledClaimIsCalledOff(t *testing.T) {
 	for _, tt := range []struct {
