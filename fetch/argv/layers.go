@@ -182,9 +182,8 @@ func (s *settings) line(key string) int {
 // typedLike is a TOML value as it would be typed on the line, or what the flag
 // wants instead.
 func typedLike(f cli.Flag, v any) (texts []string, want string) {
+	_, generic := f.(*cli.GenericFlag)
 	list := asList(f) != nil
-	_, number := f.(*cli.GenericFlag)
-	number = number && !list
 	switch v := v.(type) {
 	case bool:
 		if !takesValue(f) {
@@ -195,7 +194,7 @@ func typedLike(f cli.Flag, v any) (texts []string, want string) {
 			return []string{v}, ""
 		}
 	case int64, float64:
-		if number {
+		if generic && !list {
 			return []string{fmt.Sprint(v)}, ""
 		}
 	case []any:
@@ -208,7 +207,7 @@ func typedLike(f cli.Flag, v any) (texts []string, want string) {
 		return nil, "true or false"
 	case list:
 		return nil, "a string or a list of strings"
-	case number:
+	case generic:
 		return nil, "a string or a number"
 	}
 	return nil, "a string"
