@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	mostServed = 8               // hosts served at once, from DESIGN section 6
+	mostServed = 8               // hosts served at once at most, from DESIGN section 6
 	quantum    = 256 << 10       // bytes a host may be sent before it is the next one's turn
 	stallAfter = 3 * time.Second // how long a turn may take
 	mostUnread = 2               // of those served at once whose host does not read what else it asked for, and of slow ones
@@ -40,6 +40,7 @@ type turns struct {
 	limit *rate.Limiter // of all bytes served; it may change at any time
 
 	mu      sync.Mutex
+	breadth breadth
 	gentle  float64                    // bytes a second to all hosts that yield; 0 for no limit
 	gently  time.Time                  // no turn of theirs begins before
 	hosts   map[netip.Prefix]*turnHost // those with a connection in some turn
@@ -198,6 +199,7 @@ func (t *turns) spent(c *turn, n int, now time.Time) {
 		return
 	}
 	c.sent += int64(n)
+	t.breadth.sent += int64(n)
 	c.host.deficit -= n
 	t.settle(c, now)
 	t.begin(now)
@@ -237,10 +239,14 @@ func (t *turns) done(c *turn, now time.Time) {
 	if len(h.waiting) == 0 && h.serving == 0 && h.stalled == 0 {
 		delete(t.hosts, h.key)
 	}
+	if len(t.hosts) <= fewServed {
+		t.breadth.enough()
+	}
 	t.begin(now)
 }
 
-// watch takes the place from those whose turn takes too long.
+// watch takes the place from those whose turn takes too long, and looks at how many
+// are served at once.
 func (t *turns) watch(now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -250,6 +256,9 @@ func (t *turns) watch(now time.Time) {
 			c.state, c.slow = turnStalled, true
 			c.host.stalled++
 		}
+	}
+	if len(t.hosts) > fewServed {
+		t.breadth.weigh(now)
 	}
 	t.begin(now)
 }
@@ -304,7 +313,7 @@ func after(at, now time.Time, n int, most float64) time.Time {
 
 // begin starts all turns that may start now.
 func (t *turns) begin(now time.Time) {
-	for len(t.ring) > 0 && t.hostsServed() < mostServed {
+	for len(t.ring) > 0 && t.hostsServed() < t.breadth.most() {
 		if now.Before(t.after) {
 			t.later(t.after.Sub(now))
 			return

@@ -26,7 +26,9 @@ type table struct {
 	woken []string
 }
 
+// newTable serves many at once.
 func newTable(t *turns) *table {
+	t.breadth.many = true
 	return &table{turns: t, now: time.Unix(1e9, 0), turn: map[string]*turn{}}
 }
 

@@ -13,7 +13,7 @@ const (
 	// segment is how many bytes pass a line at once, in turn with those of
 	// other connections.
 	segment = 16 << 10
-	// socket is how many bytes may be on the way and unread.
+	// socket is how many bytes may be on the way or unread, unless a Line says so.
 	socket = 1 << 20
 )
 
@@ -119,7 +119,7 @@ func (h *half) write(p []byte) (int, error) {
 func (h *half) send(part []byte) (passed time.Time, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for h.size+len(part) > socket || h.from.vanished.Load() {
+	for h.size+len(part) > h.to.line.Socket || h.from.vanished.Load() {
 		if err := h.wait(time.Time{}, &h.writeBy); err != nil {
 			return passed, err
 		}

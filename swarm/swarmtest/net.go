@@ -4,6 +4,7 @@
 package swarmtest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -32,6 +33,7 @@ type Line struct {
 	Up, Down float64       // bytes a second; 0 means without limit
 	Delay    time.Duration // to or from the middle of the network: a quarter of a round trip between two alike
 	Jitter   time.Duration // at most so much more delay, at random; the order stays
+	Socket   int           // bytes that may be on the way to a connection's reader, or unread; 0 means 1 MiB
 }
 
 // Host is a machine in the network. All its connections share its line, each
@@ -50,6 +52,7 @@ type Host struct {
 
 // Host adds a machine, whose address must be new.
 func (n *Net) Host(addr netip.Addr, line Line) *Host {
+	line.Socket = cmp.Or(line.Socket, socket)
 	h := &Host{
 		net: n, addr: addr, line: line,
 		up: link{rate: line.Up}, down: link{rate: line.Down},
