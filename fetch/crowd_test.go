@@ -234,7 +234,7 @@ func TestWaitingIsCalledOff(t *testing.T) {
 		s, v := amid(t, dumb, other)
 		s.Have = bitset.New(4).Set(2).Set(3)
 		asked := make(chan int, 1)
-		time.AfterFunc(2*rerouteAfter+2*tick, func() {
+		time.AfterFunc(rerouteAfter+2*tick, func() {
 			dumb.mu.Lock()
 			defer dumb.mu.Unlock()
 			asked <- dumb.open

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// rerouteAfter is how long a peer may keep us waiting, for each neighbour who has the
-// piece, before another one is asked for it. What few have is soon had by more.
+// rerouteAfter is how long a peer may keep us waiting before another one is asked for the
+// piece.
 const rerouteAfter = 250 * time.Millisecond
 
 // reroute lets a peer that we ask for nothing take a piece for which another one keeps
@@ -19,12 +19,11 @@ func (l *ledger) reroute(p *party, now time.Duration) *claim {
 	}
 	for _, c := range l.claims {
 		waited := now - c.began
-		if !c.waits() || max(waited, c.by.latency-waited) <= 2*p.latency {
+		if !c.waits() || waited < rerouteAfter || max(waited, c.by.latency-waited) <= 2*p.latency {
 			continue
 		}
 		k := slices.IndexFunc(c.rest, func(i int) bool {
-			return p.has(i) && i < l.horizon && l.suits(p, i) > l.suits(c.by, i) &&
-				waited >= time.Duration(l.copies(i))*rerouteAfter
+			return p.has(i) && i < l.horizon && l.suits(p, i) > l.suits(c.by, i)
 		})
 		if k >= 0 {
 			i := c.rest[k]

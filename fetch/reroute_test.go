@@ -13,29 +13,26 @@ func TestReroute(t *testing.T) {
 		change func(b *board, asked *claim, a, other *party)
 		want   bool
 	}{
-		"two have it":               {2 * rerouteAfter, nil, true},
-		"we have not waited enough": {2*rerouteAfter - 1, nil, false},
-		"three have it": {2 * rerouteAfter, func(b *board, _ *claim, _, _ *party) {
-			b.addPeer("C", "..", "#.")
-		}, false},
-		"A answers": {2 * rerouteAfter, func(b *board, asked *claim, _, _ *party) {
+		"two have it":               {rerouteAfter, nil, true},
+		"we have not waited enough": {rerouteAfter - 1, nil, false},
+		"A answers": {rerouteAfter, func(b *board, asked *claim, _, _ *party) {
 			b.sample(asked, b.now, 0, time.Millisecond)
 		}, false},
-		"A suits us better": {2 * rerouteAfter, func(_ *board, _ *claim, a, other *party) {
+		"A suits us better": {rerouteAfter, func(_ *board, _ *claim, a, other *party) {
 			a.rank, other.rank = other.rank, a.rank
 		}, false},
-		"B lacks it": {2 * rerouteAfter, func(b *board, _ *claim, _, other *party) {
+		"B lacks it": {rerouteAfter, func(b *board, _ *claim, _, other *party) {
 			other.have.Clear(0)
 			b.addPeer("C", "..", "#.").gone = true
 		}, false},
-		"B keeps us waiting as long": {2 * rerouteAfter, func(_ *board, _ *claim, _, other *party) {
+		"B keeps us waiting as long": {rerouteAfter, func(_ *board, _ *claim, _, other *party) {
 			other.latency = rerouteAfter
 		}, false},
-		"but A for longer, as a rule": {2 * rerouteAfter, func(_ *board, _ *claim, a, other *party) {
+		"but A for longer, as a rule": {rerouteAfter, func(_ *board, _ *claim, a, other *party) {
 			a.latency, other.latency = 5*rerouteAfter, rerouteAfter
 		}, true},
-		"B is busy":    {2 * rerouteAfter, func(b *board, _ *claim, _, other *party) { b.claim(other, []int{1}, b.now) }, false},
-		"it is a race": {2 * rerouteAfter, func(_ *board, asked *claim, _, _ *party) { asked.race = true }, false},
+		"B is busy":    {rerouteAfter, func(b *board, _ *claim, _, other *party) { b.claim(other, []int{1}, b.now) }, false},
+		"it is a race": {rerouteAfter, func(_ *board, asked *claim, _, _ *party) { asked.race = true }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBoard(t, 2)
@@ -70,10 +67,10 @@ func TestRerouteEvenly(t *testing.T) {
 			b.addPeer(string(rune('A'+k)), ".", "#").rank = func(int) uint64 { return uint64(k) << 32 }
 		}
 		b.claim(b.parties[0], []int{0}, 0)
-		b.now = peers * rerouteAfter
+		b.now = rerouteAfter
 		for _, p := range b.parties {
 			b.reroute(p, b.now)
-			b.now += peers * rerouteAfter
+			b.now += rerouteAfter
 		}
 		for _, c := range b.claims {
 			if len(c.rest) > 0 {

@@ -15,7 +15,7 @@ const (
 	// turnTime is what mirrors take, at the rate at which they give to all of us together,
 	// for as much as may be asked of them at once, and turnLeast how many pieces that is
 	// at least.
-	turnTime  = 2500 * time.Millisecond
+	turnTime  = time.Second
 	turnLeast = 4
 	// turnCrowd is how many neighbours there are for each of those pieces, at least, when
 	// we take turns; before, it would win too little.

@@ -30,7 +30,7 @@ func TestWhenToTakeTurns(t *testing.T) {
 		most   int
 	}{
 		"a large crowd at a slow mirror": {16, slow, nil, turnLeast},
-		"a little faster":                {33, 6 * slow, nil, 7},
+		"a little faster":                {28, 16 * slow, nil, 7},
 		"few":                            {15, slow, nil, 0},
 		"quick enough for all":           {30, testPiece, nil, 0},
 		"nothing has come yet":           {30, 0, nil, 0},
@@ -69,15 +69,15 @@ func TestTurnsFollowWhatAllGet(t *testing.T) {
 		have.Set(uint(39 - i%2))            // and what it was not
 		b.shows(p, have, p.have, time.Second)
 	}
-	b.weigh(10 * time.Second)
-	if want := int(3.6 * turnTime.Seconds()); b.most != want {
-		t.Errorf("36 pieces came in 10 s: at most %d are asked for at once, want %d", b.most, want)
+	b.weigh(6500 * time.Millisecond)
+	if want := int(36 / 6.5 * turnTime.Seconds()); b.most != want {
+		t.Errorf("36 pieces came in 6.5 s: at most %d are asked for at once, want %d", b.most, want)
 	}
 	if b.leeway != 0 {
 		t.Error("there is leeway, though nothing spreads")
 	}
 	b.spread = 6 * time.Second
-	if b.weigh(10*time.Second + tick); b.leeway != turnLeeway {
+	if b.weigh(6500*time.Millisecond + tick); b.leeway != turnLeeway {
 		t.Errorf("the leeway is %v", b.leeway)
 	}
 }
