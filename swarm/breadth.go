@@ -11,7 +11,7 @@ const (
 	trialMost  = 4 * time.Second
 
 	trialGain   = 1.25             // of all that is sent, for which many are served at once
-	trialFirst  = 10 * time.Second // before the first trial, as at first it matters most that few have all
+	trialFirst  = 10 * time.Second // before the first trial: at first it matters most that somebody has whole pieces
 	trialSoon   = 15 * time.Second // after a trial that changed something
 	trialSeldom = 2 * time.Minute  // after many that did not
 )

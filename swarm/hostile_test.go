@@ -233,7 +233,7 @@ func (s *simulation) hostile(m mixed, from string, most float64) {
 // TestLargeCrowd is the largest there is: two hundred at once, a quarter of
 // them of no use. There is little content, behind lines that are as much thinner.
 // It takes 6 to 7 bounds, most of them for the pieces that all begin with, before
-// they know of one another; or 9 to 10 when nobody happened to begin with one of
+// they know of one another; or 9 to 11 when nobody happened to begin with one of
 // them. It takes 13 if then all ask for that, and 16 if they do so while hedging.
 func TestLargeCrowd(t *testing.T) {
 	if os.Getenv("SHOAL_SLOW") == "" {
