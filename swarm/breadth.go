@@ -61,7 +61,7 @@ func (b *breadth) weigh(now time.Time) {
 	b.since, b.sent = now, 0
 	if b.before > 0 {
 		b.conclude(rate, now)
-	} else if !now.Before(b.next) {
+	} else if rate > 0 && !now.Before(b.next) {
 		b.many, b.before = !b.many, rate
 	}
 }

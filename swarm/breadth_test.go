@@ -15,27 +15,20 @@ type busyLine struct {
 	breadth
 	now  time.Time
 	rate map[bool]float64 // bytes a second, by whether many are
-	many []bool           // after each second
 }
 
 func newBusy(few, many float64) *busyLine {
 	return &busyLine{now: time.Unix(1e9, 0), rate: map[bool]float64{false: few, true: many}}
 }
 
-func (l *busyLine) run(seconds int) {
+// run returns for what part of so many seconds many or few are served.
+func (l *busyLine) run(seconds int, many bool) float64 {
+	n := 0
 	for range seconds {
 		l.now = l.now.Add(time.Second)
-		l.sent += int64(l.rate[l.breadth.many])
+		l.sent += int64(l.rate[l.many])
 		l.weigh(l.now)
-		l.many = append(l.many, l.breadth.many)
-	}
-}
-
-// share is the part of the last seconds that many were served.
-func (l *busyLine) share(seconds int) float64 {
-	n := 0
-	for _, many := range l.many[len(l.many)-seconds:] {
-		if many {
+		if l.many == many {
 			n++
 		}
 	}
@@ -55,43 +48,50 @@ func TestBreadth(t *testing.T) {
 		"many send less":             {16 * mb, 12 * mb, false},
 		"a slow line":                {mb / 16, mb / 16, false},
 		"slow ones at a faster line": {mb / 16, mb / 6, true},
+		"nobody takes anything":      {0, 0, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newBusy(tt.few, tt.many)
-			if l.run(int(trialFirst.Seconds())); l.breadth.many {
+			if l.run(int(trialFirst.Seconds()), false) < 1 {
 				t.Error("many are served before much is known of few")
 			}
-			l.run(1000)
-			if part := l.share(300); (part > 0.8) != tt.want || (part < 0.2) == tt.want {
-				t.Errorf("many are served for %.0f %% of the time", 100*part)
-			}
-			// The line is another one now.
-			l.rate[false], l.rate[true] = l.rate[true], l.rate[false]
-			if tt.few > 1.2*tt.many || tt.many > 1.2*tt.few {
-				l.run(300)
-				if part := l.share(100); (part > 0.8) == tt.want {
-					t.Errorf("then, many are served for %.0f %% of the time", 100*part)
-				}
+			l.run(1000, false)
+			if part := l.run(300, tt.want); part < 0.8 {
+				t.Errorf("many %v: so it is for %.0f %% of the time", tt.want, 100*part)
 			}
 		})
+	}
+}
+
+// TestBreadthChanges with the line.
+func TestBreadthChanges(t *testing.T) {
+	for _, many := range []bool{true, false} {
+		l := newBusy(16<<20, 16<<20)
+		l.rate[!many] = 32 << 20
+		l.run(1000, many)
+		l.rate[many], l.rate[!many] = l.rate[!many], l.rate[many]
+		l.run(200, many)
+		if part := l.run(300, many); part < 0.8 {
+			t.Errorf("many %v: so it is for %.0f %% of the time", many, 100*part)
+		}
 	}
 }
 
 // TestTrialEnds when no more than few want something, and is not held against anybody.
 func TestTrialEnds(t *testing.T) {
 	l := newBusy(16<<20, 42<<20)
-	if l.run(int(trialFirst.Seconds()) + 1); !l.breadth.many {
+	if l.run(int(trialFirst.Seconds())+1, true); !l.many {
 		t.Fatal("there is no trial")
 	}
 	l.enough()
-	if l.breadth.many {
+	if l.many {
 		t.Error("the trial goes on")
 	}
-	if l.run(10); !l.breadth.many {
+	if l.run(10, true); !l.many {
 		t.Error("there is no other trial")
 	}
 	l.enough()
-	if !l.breadth.many {
+	if !l.many {
 		t.Error("what a trial has shown is forgotten")
 	}
 }
@@ -114,22 +114,37 @@ func TestFewServed(t *testing.T) {
 	}
 }
 
+// TestTrialNeedsMany who want something, or it ends.
+func TestTrialNeedsMany(t *testing.T) {
+	tb := newTable(newTurns(nil))
+	tb.asks("a1", "b1", "c1", "d1", "e1")
+	tb.breadth.before = 1
+	if tb.done(tb.turn["e1"], tb.now); !tb.breadth.many {
+		t.Error("the trial is over with four")
+	}
+	if tb.done(tb.turn["d1"], tb.now); tb.breadth.many {
+		t.Error("the trial goes on with three")
+	}
+}
+
 // TestServesAsManyAsItTakes has ten hosts with a slow line each want something of one
-// with a fast line, and of one that is as fast as two of them: what can be sent is.
+// that is as fast as two of them, and of one with a fast line: what can be sent is.
 func TestServesAsManyAsItTakes(t *testing.T) {
 	c := newContent(t, 16<<20, 256<<10, false)
 	const theirs = 192 << 10
 	for name, tt := range map[string]struct {
 		up   float64
+		many bool
 		want float64 // bytes a second
 	}{
-		"few fill it": {2 * theirs, 2 * theirs}, "many do": {20 * theirs, mostServed * theirs},
+		"few fill it": {2 * theirs, false, 2 * theirs}, "many do": {20 * theirs, true, mostServed * theirs},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
 				m := w.machine(swarmtest.Line{Up: tt.up, Delay: 5 * time.Millisecond})
-				w.node(m, Options{Share: true}).Join(c.seed())
+				n := w.node(m, Options{Share: true})
+				n.Join(c.seed())
 				synctest.Wait()
 				var all sync.WaitGroup
 				var got atomic.Int64
@@ -138,9 +153,14 @@ func TestServesAsManyAsItTakes(t *testing.T) {
 					all.Go(func() { got.Add(int64(s.greedy(c, time.Minute))) })
 				}
 				all.Wait()
-				rate := float64(got.Load()) / 60
-				if rate < 0.85*tt.want {
+				if rate := float64(got.Load()) / 60; rate < 0.85*tt.want {
 					t.Errorf("%.0f KiB/s are sent, want %.0f", rate/1024, tt.want/1024)
+				}
+				n.turns.mu.Lock()
+				defer n.turns.mu.Unlock()
+				b := n.turns.breadth
+				if settled := b.many != (b.before > 0); settled != tt.many { // a trial is on, or not
+					t.Errorf("many are served: %v, want %v", settled, tt.many)
 				}
 			})
 		})

@@ -40,7 +40,7 @@ type turns struct {
 	limit *rate.Limiter // of all bytes served; it may change at any time
 
 	mu      sync.Mutex
-	breadth breadth
+	breadth breadth                    // how many hosts are served at once
 	gentle  float64                    // bytes a second to all hosts that yield; 0 for no limit
 	gently  time.Time                  // no turn of theirs begins before
 	hosts   map[netip.Prefix]*turnHost // those with a connection in some turn
