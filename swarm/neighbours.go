@@ -140,8 +140,10 @@ func (s *Swarm) challenge(ctx context.Context, p *Peer) {
 	_ = o.ping() // or it is ending
 	look := time.NewTicker(proveLook)
 	defer look.Stop()
-	for o.ended() == nil && o.stream.age()-o.stream.quiet() < asked {
-		if o.stream.age()-asked >= proveWithin {
+	// What is heard may be its BYE: a look later that is known.
+	for heard := false; !heard && o.ended() == nil; {
+		heard = o.stream.age()-o.stream.quiet() >= asked
+		if !heard && o.stream.age()-asked >= proveWithin {
 			o.close(errReplaced, wire.ByeDuplicate)
 			return
 		}
