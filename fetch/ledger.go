@@ -119,7 +119,10 @@ func (l *ledger) next(p *party, now time.Duration) *claim {
 	case p.noRange:
 		return l.whole(p, now)
 	}
-	if c := l.offer(p, now); c != nil || l.takesTurns(p) || l.looksLater(p, now) {
+	if l.takesTurns(p) {
+		return l.lookForTurn(p, now)
+	}
+	if c := l.offer(p, now); c != nil || l.looksLater(p, now) {
 		return c
 	}
 	if c := l.reroute(p, now); c != nil {

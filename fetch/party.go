@@ -36,7 +36,7 @@ type party struct {
 	silent   time.Duration // since when it has been asked and sent nothing; 0 if it has not
 	heldBack time.Duration // of a mirror: since when it waits for what falls to neighbours; 0 if it does not
 	waits    int           // the news at which all it could bring was early
-	looked   time.Duration // when it last looked through what is under way in vain
+	looked   time.Duration // when it was last looked in vain for what it could bring
 	dry      int           // of a peer: the frees at which it had nothing that is free
 
 	stalls int // claims that were called off because they stalled

@@ -83,6 +83,19 @@ func (l *ledger) asked(mirror *party, now time.Duration) *bitset.BitSet {
 	return asked
 }
 
+// lookForTurn gives a mirror what we may ask it for now. To find out what that is takes
+// long, and it does not change with every piece that comes.
+func (l *ledger) lookForTurn(p *party, now time.Duration) *claim {
+	if p.looked > 0 && now < p.looked+tick {
+		return nil
+	}
+	c := l.offer(p, now)
+	if c == nil {
+		p.looked = now
+	}
+	return c
+}
+
 // lendInTurn gives a mirror those of some pieces for which it is our turn. When somebody
 // misses his, it is that of who comes next; who gains nothing has none.
 func (l *ledger) lendInTurn(p *party, free *bitset.BitSet, now time.Duration) *claim {

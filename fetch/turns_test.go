@@ -136,18 +136,21 @@ func TestWaitForATurn(t *testing.T) {
 	}
 	wait("others get all that may be asked for")
 	them[11].fetching.ClearAll()
+	b.now += tick
 	wait("it is the turn of another one")
 	b.now += turnMissed - 1
 	wait("he has some time left")
 	for _, p := range them {
 		p.gained = b.now
 	}
-	m.proven, them[11].gained = true, -time.Hour // he gains nothing
+	m.heldBack, m.proven, them[11].gained = b.now, true, -time.Hour // he gains nothing
+	wait("it was looked at a moment ago")
+	b.now += tick
 	b.ask(m)
 	b.ended(b.claims[len(b.claims)-1])
-	m.heldBack, m.proven, them[11].gained = b.now-turnMissed+1, false, b.now
+	m.heldBack, m.proven, them[11].gained = b.now-turnMissed+tick, false, b.now
 	wait("he gains as all do")
-	b.now++
+	b.now += tick
 	b.moved = b.now
 	if c := b.ask(m); c.rest[0] < 11 {
 		t.Errorf("the mirror was asked for what others get: %s", b)
