@@ -10,8 +10,9 @@ const (
 // meter measures bytes a second. The zero value is ready. It has no lock.
 type meter struct {
 	rate  float64
-	bytes int
-	since time.Time // from when bytes are counted; zero while nothing is expected
+	bytes int           // not yet part of the rate
+	took  time.Duration // for those, until since
+	since time.Time     // from when bytes are expected; zero while none are
 }
 
 // start tells that bytes are expected from now on, if they were not.
@@ -24,22 +25,23 @@ func (m *meter) start(now time.Time) {
 // stop tells that none are expected for now. The rate stays.
 func (m *meter) stop(now time.Time) {
 	m.add(0, now)
-	m.since, m.bytes = time.Time{}, 0
+	m.took += now.Sub(m.since)
+	m.since = time.Time{}
 }
 
 // add counts n bytes.
 func (m *meter) add(n int, now time.Time) {
 	m.start(now)
 	m.bytes += n
-	past := now.Sub(m.since)
-	if past < meterStep {
+	took := m.took + now.Sub(m.since)
+	if took < meterStep {
 		return
 	}
-	latest := float64(m.bytes) / past.Seconds()
-	weight := min(past.Seconds()/meterSmear.Seconds(), 1)
+	latest := float64(m.bytes) / took.Seconds()
+	weight := min(took.Seconds()/meterSmear.Seconds(), 1)
 	if m.rate == 0 {
 		weight = 1
 	}
 	m.rate += (latest - m.rate) * weight
-	m.since, m.bytes = now, 0
+	m.since, m.bytes, m.took = now, 0, 0
 }
