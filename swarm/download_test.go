@@ -3,6 +3,7 @@ package swarm
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"sync"
 	"testing"
@@ -145,6 +146,52 @@ func TestPiecesBreak(t *testing.T) {
 			check(t)
 		}
 	})
+}
+
+// TestBlockInParts has half of a block come a second before the other half. Meanwhile its
+// memory is the lease's owner's to take back.
+func TestBlockInParts(t *testing.T) {
+	c := newContent(t, 10*64<<10, 64<<10, false)
+	for _, givenUp := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			m := w.machine(near)
+			w.played(m, c, c.all(), func(s *stranger) {
+				for r := next[wire.Request](s); r != nil; r = next[wire.Request](s) {
+					var frame bytes.Buffer
+					for _, field := range []any{byte(9), uint32(13 + r.Length), r.ID, uint32(r.Offset), uint32(r.Length), byte(0)} {
+						_ = binary.Write(&frame, binary.BigEndian, field)
+					}
+					block := c.piece(r.Piece)[r.Offset:][:r.Length]
+					s.say(append(frame.Bytes(), block[:r.Length/2]...))
+					time.Sleep(time.Second)
+					s.say(block[r.Length/2:])
+				}
+			})
+			_, s := w.leech(c, Options{}, m)
+			p := firstPeer(t, s)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			if givenUp {
+				time.AfterFunc(500*time.Millisecond, cancel)
+			}
+			g, began := guard(4), time.Now()
+			got, err := bring(ctx, p, g.Lease)
+			if took := time.Since(began); givenUp != (err != nil) || givenUp && took > 500*time.Millisecond {
+				t.Errorf("given up %v: %v after %v", givenUp, err, took)
+			}
+			check := g.seal(got)
+			again, err := bring(t.Context(), p, lease(5))
+			if err != nil {
+				t.Error(err)
+			}
+			c.check(t, again, []int{5})
+			check(t)
+			if !givenUp {
+				c.check(t, got, []int{4})
+			}
+		})
+	}
 }
 
 func TestPiecesCancelled(t *testing.T) {

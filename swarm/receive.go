@@ -16,14 +16,22 @@ const (
 // goroutine, which never waits for memory: there is some for all that was asked
 // for.
 func (p *Peer) takeData(f *wire.Data) error {
-	buf := p.swarm.node.blocks.get()
-	defer p.swarm.node.blocks.put(buf)
-	// Not straight into the piece: its memory may be taken back while the
-	// reader waits for the rest of a block.
-	block := (*buf)[:f.Size]
 	p.coming(f.ID)
-	if err := p.conn.ReadBlock(block); err != nil {
+	whole, err := p.conn.AwaitBlock()
+	if err != nil {
 		return err
+	}
+	read := p.conn.ReadBlock
+	if !whole {
+		// Not straight into the piece: its memory may be taken back while the
+		// reader waits for the rest.
+		buf := p.swarm.node.blocks.get()
+		defer p.swarm.node.blocks.put(buf)
+		block := (*buf)[:f.Size]
+		if err := p.conn.ReadBlock(block); err != nil {
+			return err
+		}
+		read = func(dst []byte) error { copy(dst, block); return nil }
 	}
 	d, now := &p.down, time.Now()
 	d.mu.Lock()
@@ -36,7 +44,10 @@ func (p *Peer) takeData(f *wire.Data) error {
 	d.rate.add(f.Size, now)
 	d.received += int64(f.Size)
 	if r.lease != nil {
-		r.deliver(block, now)
+		if err := read(r.part.buf[r.offset : r.offset+f.Size]); err != nil {
+			return err
+		}
+		r.delivered(f.Size, now)
 	}
 	d.settle(f.ID, r, f.Size, now)
 	return p.askMore(now)
@@ -53,13 +64,12 @@ func (p *Peer) coming(id uint32) {
 	}
 }
 
-// deliver puts a block into its piece, and tells the lease's owner what he must
-// know.
-func (r *request) deliver(block []byte, now time.Time) {
+// delivered notes that n bytes are in their piece, and tells the lease's owner what he
+// must know.
+func (r *request) delivered(n int, now time.Time) {
 	l := r.lease
-	copy(r.part.buf[r.offset:], block)
-	r.part.got += len(block)
-	l.received += len(block)
+	r.part.got += n
+	l.received += n
 	switch {
 	case r.part.got == len(r.part.buf):
 		l.rouse()

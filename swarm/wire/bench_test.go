@@ -37,11 +37,8 @@ func sendBlocks(c *Conn, n int) error {
 	if err := c.Write(greeting()); err != nil {
 		return err
 	}
+	block := make([]byte, MaxBlock)
 	for i := range n {
-		block, err := c.Block(MaxBlock)
-		if err != nil {
-			return err
-		}
 		if err := c.WriteData(Data{ID: uint32(i), Size: MaxBlock}, block); err != nil {
 			return err
 		}

@@ -16,7 +16,7 @@ type Peer struct {
 }
 
 // Conn is a connection to a peer after the handshake. One goroutine at a time may
-// read (Next, ReadBlock) and another may write (Write, Block, WriteData, Flush).
+// read (Next, AwaitBlock, ReadBlock) and another may write (Write, WriteData, Flush).
 //
 // It does not own the net.Conn: deadlines and closing are the caller's.
 type Conn struct {
@@ -65,6 +65,20 @@ func (c *Conn) Next() (Frame, error) {
 	return f, nil
 }
 
+// AwaitBlock waits for the bytes of the *Data that Next has just returned, and tells
+// whether all have come, so that ReadBlock does not wait: they have if the peer sent
+// them in one record. Its errors are those of Next.
+func (c *Conn) AwaitBlock() (whole bool, err error) {
+	if c.err != nil {
+		return false, c.err
+	}
+	n, err := c.records.await()
+	if err != nil {
+		c.err = cutShort(err)
+	}
+	return n >= c.frames.block, c.err
+}
+
 // ReadBlock reads the bytes of the *Data that Next has just returned into dst, which
 // has exactly its Size, and expands them. Without it, Next skips them. Its errors are
 // those of Next.
@@ -100,31 +114,21 @@ func (c *Conn) Write(frames []byte) error {
 	return err
 }
 
-// Block returns room for n bytes, 1 to MaxBlock, for a block to be read into and
-// handed to WriteData without being copied. It is gone with the next call of any
-// other method that writes.
-func (c *Conn) Block(n int) ([]byte, error) {
-	if n < 1 || n > MaxBlock {
-		return nil, fmt.Errorf("write block: %d bytes, not 1 to %d", n, MaxBlock)
-	}
-	return c.out.reserve(dataHead, n)
-}
-
 // WriteData queues d with its bytes as they shall travel: d.Size of them, or fewer
-// if d.Zstd. They are copied unless they lie in what Block has just returned.
+// if d.Zstd, 1 to MaxBlock.
 func (c *Conn) WriteData(d Data, bytes []byte) error {
-	room, err := c.Block(len(bytes))
-	if err != nil {
-		return err
+	n := len(bytes)
+	if n < 1 || n > MaxBlock {
+		return fmt.Errorf("write block: %d bytes, not 1 to %d", n, MaxBlock)
 	}
-	if &room[0] != &bytes[0] {
-		copy(room, bytes)
+	if err := c.out.makeRoom(dataHead, n); err != nil {
+		return err
 	}
 	var head [dataHead]byte
-	if err := c.Write(d.append(head[:0], len(bytes))); err != nil {
+	if err := c.Write(d.append(head[:0], n)); err != nil {
 		return err
 	}
-	return c.out.commit(len(bytes))
+	return c.out.writeRecord(bytes)
 }
 
 // Buffered returns how many bytes await Flush.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -43,34 +44,29 @@ func must(t *testing.T, err error) {
 
 func TestBlocks(t *testing.T) {
 	for _, size := range []int{1, 1000, MaxBlock - 1, MaxBlock} {
-		for _, inPlace := range []bool{true, false} {
-			from, to := bufferedConn(t)
-			var want [][]byte
-			for i := range 5 {
-				block := random(size)
-				want = append(want, block)
-				must(t, from.Write(Ping{}.Append(nil)))
-				if inPlace {
-					room, err := from.Block(size)
-					must(t, err)
-					copy(room, block)
-					block = room
-				}
-				must(t, from.WriteData(Data{ID: uint32(i), Offset: i, Size: size}, block))
+		from, to := bufferedConn(t)
+		var want [][]byte
+		for i := range 5 {
+			block := random(size)
+			want = append(want, slices.Clone(block))
+			must(t, from.Write(Ping{}.Append(nil)))
+			must(t, from.WriteData(Data{ID: uint32(i), Offset: i, Size: size}, block))
+			if !bytes.Equal(block, want[i]) {
+				t.Fatalf("block %d of %d bytes was changed", i, size)
 			}
-			must(t, from.Flush())
-			for i, want := range want {
-				if f, err := to.Next(); err != nil || f.kind() != kindPing {
-					t.Fatalf("got %v, %v, want PING", f, err)
-				}
-				if got, want := nextData(t, to), (Data{ID: uint32(i), Offset: i, Size: size}); got != want {
-					t.Fatalf("got %+v, want %+v", got, want)
-				}
-				got := make([]byte, size)
-				must(t, to.ReadBlock(got))
-				if !bytes.Equal(got, want) {
-					t.Fatalf("block %d of %d bytes, in place %v: other bytes came out", i, size, inPlace)
-				}
+		}
+		must(t, from.Flush())
+		for i, want := range want {
+			if f, err := to.Next(); err != nil || f.kind() != kindPing {
+				t.Fatalf("got %v, %v, want PING", f, err)
+			}
+			if got, want := nextData(t, to), (Data{ID: uint32(i), Offset: i, Size: size}); got != want {
+				t.Fatalf("got %+v, want %+v", got, want)
+			}
+			got := make([]byte, size)
+			must(t, to.ReadBlock(got))
+			if !bytes.Equal(got, want) {
+				t.Fatalf("block %d of %d bytes: other bytes came out", i, size)
 			}
 		}
 	}
@@ -103,30 +99,12 @@ func TestBlockAmongFrames(t *testing.T) {
 	}
 }
 
-// TestBlockGivenUp is a sender whose disk fails after it has asked for room.
-func TestBlockGivenUp(t *testing.T) {
-	from, to := bufferedConn(t)
-	room, err := from.Block(1000)
-	must(t, err)
-	copy(room, "half of a bl")
-	must(t, from.Write(Reject{ID: 8, Reason: RejectFailed}.Append(nil)))
-	must(t, from.Flush())
-	f, err := to.Next()
-	must(t, err)
-	if got, ok := f.(*Reject); !ok || *got != (Reject{8, RejectFailed}) {
-		t.Errorf("got %+v, want REJECT", f)
-	}
-}
-
 func TestBlockOfWrongSize(t *testing.T) {
 	from, _ := bufferedConn(t)
-	for _, n := range []int{-1, 0, MaxBlock + 1} {
-		if _, err := from.Block(n); err == nil {
-			t.Errorf("got room for a block of %d bytes", n)
+	for _, n := range []int{0, MaxBlock + 1} {
+		if err := from.WriteData(Data{Size: n}, make([]byte, n)); err == nil {
+			t.Errorf("wrote a DATA of %d bytes", n)
 		}
-	}
-	if err := from.WriteData(Data{Size: 1}, nil); err == nil {
-		t.Error("wrote a DATA of nothing")
 	}
 }
 
@@ -144,6 +122,46 @@ func TestUnreadBlockSkipped(t *testing.T) {
 	}
 	if f, err := to.Next(); err != nil || f.kind() != kindPing {
 		t.Errorf("got %v, %v, want PING", f, err)
+	}
+}
+
+// TestAwaitBlock has a block come whole or in parts, and wants it not to be read before.
+func TestAwaitBlock(t *testing.T) {
+	want := random(1000)
+	for name, tt := range map[string]struct {
+		write func(c *Conn) error
+		whole bool
+	}{
+		"in a record of its own": {func(c *Conn) error { return c.WriteData(Data{Size: 1000}, want) }, true},
+		"with its head": {func(c *Conn) error {
+			return c.Write(append(Data{Size: 1000}.append(nil, 1000), want...))
+		}, true},
+		"in two": {func(c *Conn) error {
+			must(t, c.Write(append(Data{Size: 1000}.append(nil, 1000), want[:999]...)))
+			must(t, c.out.seal())
+			return c.Write(want[999:])
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			from, to := bufferedConn(t)
+			must(t, tt.write(from))
+			must(t, from.Flush())
+			nextData(t, to)
+			for range 2 {
+				if whole, err := to.AwaitBlock(); whole != tt.whole || err != nil {
+					t.Errorf("whole %v, %v", whole, err)
+				}
+			}
+			got := make([]byte, 1000)
+			if must(t, to.ReadBlock(got)); !bytes.Equal(got, want) {
+				t.Error("other bytes came out")
+			}
+			for range 2 {
+				if _, err := to.AwaitBlock(); !errors.Is(err, io.ErrUnexpectedEOF) {
+					t.Errorf("at the end: %v", err)
+				}
+			}
+		})
 	}
 }
 
@@ -277,11 +295,9 @@ func TestBuffered(t *testing.T) {
 // that crypto/cipher takes by slice: two records, sealed and opened.
 func TestBlocksReuseMemory(t *testing.T) {
 	from, to := bufferedConn(t)
-	got := make([]byte, MaxBlock)
+	block, got := random(MaxBlock), make([]byte, MaxBlock)
 	stream := func() {
-		room, err := from.Block(MaxBlock)
-		must(t, err)
-		must(t, from.WriteData(Data{Size: MaxBlock}, room))
+		must(t, from.WriteData(Data{Size: MaxBlock}, block))
 		must(t, from.Flush())
 		nextData(t, to)
 		must(t, to.ReadBlock(got))

@@ -234,8 +234,8 @@ func TestWriteErrorIsFinal(t *testing.T) {
 	if _, err := w.Write([]byte("x")); !errors.Is(err, broken) {
 		t.Errorf("write: %v", err)
 	}
-	if _, err := w.reserve(0, 1); !errors.Is(err, broken) {
-		t.Errorf("reserve: %v", err)
+	if err := w.makeRoom(0, 1); !errors.Is(err, broken) {
+		t.Errorf("make room: %v", err)
 	}
 	if err := w.flush(); !errors.Is(err, broken) {
 		t.Errorf("second flush: %v", err)

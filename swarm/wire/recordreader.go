@@ -69,17 +69,33 @@ func (r *recordReader) open(dst, record []byte) ([]byte, error) {
 
 // next returns the next record, sealed, with its length.
 func (r *recordReader) next() ([]byte, error) {
-	if err := r.fill(lengthSize); err != nil {
-		return nil, err
-	}
-	size := int(binary.BigEndian.Uint16(r.buf[r.begin:])) + 1 + overhead
-	if err := r.fill(size); err != nil {
+	size, err := r.awaitRecord()
+	if err != nil {
 		return nil, err
 	}
 	record := r.buf[r.begin : r.begin+size]
 	r.begin += size
 	r.last = size
 	return record, nil
+}
+
+// awaitRecord waits until the next record has come, and returns its size, sealed.
+func (r *recordReader) awaitRecord() (int, error) {
+	if err := r.fill(lengthSize); err != nil {
+		return 0, err
+	}
+	size := int(binary.BigEndian.Uint16(r.buf[r.begin:])) + 1 + overhead
+	return size, r.fill(size)
+}
+
+// await waits until there is something to read, and returns how many bytes can be read
+// then without waiting.
+func (r *recordReader) await() (int, error) {
+	if len(r.plain) > 0 {
+		return len(r.plain), nil
+	}
+	size, err := r.awaitRecord()
+	return size - overhead, err
 }
 
 // fill reads until there are need bytes of the next record.

@@ -59,28 +59,23 @@ func (w *recordWriter) Write(p []byte) (int, error) {
 	return written, w.err
 }
 
-// reserve returns room for n bytes that shall become a record of their own, behind
-// ahead bytes that are written before it. It sends what stands in the way.
-func (w *recordWriter) reserve(ahead, n int) ([]byte, error) {
+// makeRoom sends what there is unless a record of n bytes has room behind it, and ahead
+// bytes that are written before it.
+func (w *recordWriter) makeRoom(ahead, n int) error {
 	w.borrow()
 	if w.plain()+ahead > maxRecord || w.end+ahead+overhead+n+tagSize > bufferSize {
-		if err := w.flush(); err != nil {
-			return nil, err
-		}
-		w.borrow()
+		return w.flush()
 	}
-	at := w.end + ahead + overhead
-	return w.buf[at : at+n : at+n], w.err
+	return w.err
 }
 
-// commit makes a record of the n bytes that reserve gave room for, once what goes
-// ahead of them has been written.
-func (w *recordWriter) commit(n int) error {
+// writeRecord makes a record of p alone, for which makeRoom has made room. It is sealed
+// from where it lies: blocks are not copied.
+func (w *recordWriter) writeRecord(p []byte) error {
 	if err := w.seal(); err != nil {
 		return err
 	}
-	w.end += n
-	return w.seal()
+	return w.sealed(p)
 }
 
 // seal ends the record being filled, if it has anything, and begins the next.
@@ -88,15 +83,20 @@ func (w *recordWriter) seal() error {
 	if w.err != nil || w.plain() == 0 {
 		return w.err
 	}
+	return w.sealed(w.buf[w.open+lengthSize : w.end])
+}
+
+// sealed makes the record being filled one of p, and begins the next.
+func (w *recordWriter) sealed(p []byte) error {
 	length := w.buf[w.open : w.open+lengthSize]
-	binary.BigEndian.PutUint16(length, uint16(w.plain()-1))
-	body := w.buf[w.open+lengthSize : w.end]
-	if _, err := w.key.Encrypt(body[:0], length, body); err != nil {
+	binary.BigEndian.PutUint16(length, uint16(len(p)-1))
+	record, err := w.key.Encrypt(w.buf[:w.open+lengthSize], length, p)
+	if err != nil {
 		w.err = fmt.Errorf("seal record: %w", err)
 		return w.err
 	}
 	rekey(w.key)
-	w.open = w.end + tagSize
+	w.open = len(record)
 	w.end = w.open + lengthSize
 	return nil
 }
