@@ -138,7 +138,7 @@ func (l *ledger) next(p *party, now time.Duration) *claim {
 // looksLater tells whether a peer of many is not yet to look through what is under way
 // again: it found nothing a moment ago, and little has changed since.
 func (l *ledger) looksLater(p *party, now time.Duration) bool {
-	return p.have != nil && p.looked > 0 && now < p.looked+tick && l.crowded(fewPeers)
+	return p.have != nil && p.justLooked(now) && l.crowded(fewPeers)
 }
 
 // givesWay tells whether a mirror leaves the next connection of its host to another

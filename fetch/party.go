@@ -43,6 +43,9 @@ type party struct {
 	patience
 }
 
+// justLooked tells whether we looked in vain, a moment ago, for what p could bring.
+func (p *party) justLooked(now time.Duration) bool { return p.looked > 0 && now < p.looked+tick }
+
 // trusted tells whether the party brought a right piece and has not failed
 // since; another one is given one piece at a time.
 func (p *party) trusted() bool { return p.proven && p.tries == 0 }

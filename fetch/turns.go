@@ -86,7 +86,7 @@ func (l *ledger) asked(mirror *party, now time.Duration) *bitset.BitSet {
 // lookForTurn gives a mirror what we may ask it for now. To find out what that is takes
 // long, and it does not change with every piece that comes.
 func (l *ledger) lookForTurn(p *party, now time.Duration) *claim {
-	if p.looked > 0 && now < p.looked+tick {
+	if p.justLooked(now) {
 		return nil
 	}
 	c := l.offer(p, now)

@@ -282,6 +282,38 @@ func TestComesAnew(t *testing.T) {
 	}
 }
 
+// TestLastWords has somebody dial once more, and answer on the old connection just before
+// he ends that. It is no reason to turn the new one away.
+func TestLastWords(t *testing.T) {
+	c := newContent(t, 1<<20, 64<<10, false)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		m, s := w.leech(c, Options{Share: true})
+		from := w.machine(near)
+		end, err := wire.NewEndpoint(from.at.Port())
+		if err != nil {
+			t.Fatal(err)
+		}
+		old := w.dialledAs(end, from, m, c)
+		first := firstPeer(t, s)
+		time.Sleep(crossing + time.Second)
+		if next[wire.Ping](old) == nil { // which belongs to it
+			t.Fatal("there is no greeting")
+		}
+		w.dialledAs(end, from, m, c)
+		if next[wire.Ping](old) == nil {
+			t.Fatal("the old connection has ended at once")
+		}
+		old.say(wire.Have{Pieces: []int{1}}.Append(nil))
+		time.Sleep(proveLook + proveLook/2)
+		old.say(wire.Bye{}.Append(nil))
+		time.Sleep(proveWithin)
+		if peers := s.Peers(); len(peers) != 1 || peers[0] == first {
+			t.Errorf("the neighbours are %v, the old one is %v", peers, first)
+		}
+	})
+}
+
 // TestImpostors come under the name of a seed, which anybody can give who has the
 // manifest. Whether they were first or came later, the seed is a neighbour and stays
 // one, however slow it is.
