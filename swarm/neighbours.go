@@ -17,6 +17,10 @@ const (
 	// neighbours there are to tell.
 	tellEvery = 50 * time.Millisecond
 	tellEach  = 5 * time.Millisecond
+	// That we have what so many neighbours have as well spreads nothing: it waits longer.
+	// In a crowd most news is such.
+	commonFrom = 5
+	tellCommon = 600 * time.Millisecond
 
 	checkEvery  = 10 * time.Second
 	greetWithin = 15 * time.Second // HELLO and BITFIELD

@@ -34,7 +34,8 @@ type Swarm struct {
 	local    bool     // those who come may well be in the local network
 
 	news    chan struct{} // capacity 1: see News
-	dirty   chan struct{} // capacity 1: neighbours are to be told something
+	dirty   chan struct{} // capacity 1: neighbours are to be told something soon
+	common  chan struct{} // capacity 1: or later, as it is no news to them
 	room    chan struct{} // capacity 1: there may be somebody to dial
 	proven  chan struct{} // closed when there is a piece to serve
 	prove   func()
@@ -79,6 +80,7 @@ func newSwarm(n *Node, c Content) *Swarm {
 		open:     m.Shareable(),
 		news:     make(chan struct{}, 1),
 		dirty:    make(chan struct{}, 1),
+		common:   make(chan struct{}, 1),
 		room:     make(chan struct{}, 1),
 		sated:    make(chan struct{}, 1),
 		proven:   make(chan struct{}),
@@ -127,9 +129,25 @@ func (s *Swarm) Have(piece int) {
 	s.mu.Lock()
 	s.have.Set(uint(piece))
 	s.fetching.Clear(uint(piece))
+	told := s.dirty
+	if s.copies(piece) >= commonFrom {
+		told = s.common
+	}
 	s.mu.Unlock()
 	s.prove()
-	signal(s.dirty)
+	signal(told)
+}
+
+// copies is how many neighbours have a piece. The caller holds s.mu.
+func (s *Swarm) copies(piece int) (n int) {
+	for _, p := range s.peers {
+		p.Look(func(have, _ *bitset.BitSet) {
+			if have != nil && have.Test(uint(piece)) {
+				n++
+			}
+		})
+	}
+	return n
 }
 
 // Fetching tells neighbours that these pieces come from mirrors.
@@ -266,11 +284,23 @@ func (s *Swarm) enter() bool {
 // tellAll wakes the writers when there is something to tell, not too often: what
 // happens meanwhile goes into the same frames.
 func (s *Swarm) tellAll(ctx context.Context) {
+	var late <-chan time.Time
 	for {
 		select {
 		case <-s.dirty:
+		case <-late:
+		case <-s.common:
+			if late == nil {
+				late = time.After(tellCommon)
+			}
+			continue
 		case <-ctx.Done():
 			return
+		}
+		late = nil
+		select {
+		case <-s.common: // is told with the rest
+		default:
 		}
 		s.pieceNews.Add(1)
 		s.mu.Lock()
