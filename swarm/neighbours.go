@@ -99,6 +99,7 @@ func (s *Swarm) admit(p *Peer) (wire.ByeReason, error) {
 	} else if s.crowded(p) || !s.makeRoom(p) {
 		return wire.ByeFull, errFull
 	}
+	s.showKin(p)
 	s.peers = append(s.peers, p)
 	if p.listens.Port() != 0 {
 		if s.dht != nil {
@@ -125,6 +126,49 @@ func (s *Swarm) sameNode(p *Peer) *Peer {
 
 // namesake tells whether two neighbours say that they are the same node.
 func (p *Peer) namesake(o *Peer) bool { return o.conn.Peer().Node == p.conn.Peer().Node }
+
+// showKin shows those of the name of p, a new neighbour from elsewhere, that we are at the
+// end of its connection as well. If theirs is lost, it does not come to that. The caller
+// holds s.mu.
+func (s *Swarm) showKin(p *Peer) {
+	for _, o := range s.peers {
+		if p.namesake(o) && o.ended() == nil {
+			_ = o.say(wire.Ping{Nonce: o.conn.Kinship(s.node.endpoint.Node(), p.conn)}.Append)
+		}
+	}
+}
+
+// unite ends one of two connections to the same node, if the nonce of a PING on p proves
+// that there are two. One in the local network and one that is not are both of use.
+func (s *Swarm) unite(p *Peer, nonce uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.IndexFunc(s.peers, func(o *Peer) bool {
+		return o != p && p.namesake(o) && p.lan == o.lan && nonce == p.conn.Kinship(p.conn.Peer().Node, o.conn)
+	})
+	if i < 0 || p.ended() != nil || s.peers[i].ended() != nil {
+		return
+	}
+	stays, goes := s.peers[i], p
+	if goes.outlasts(stays) {
+		stays, goes = goes, stays
+	}
+	stays.aliases = append(stays.aliases, goes.aliases...)
+	if goes.dialled { // who comes may claim any port
+		stays.aliases = append(stays.aliases, goes.listens)
+	}
+	goes.aliases, goes.united = nil, true
+	goes.close(errDuplicate, wire.ByeDuplicate)
+}
+
+// outlasts tells whether p stays, of two connections between the same nodes: it is the
+// older one, or of two that were made at once the one on which both ends agree.
+func (p *Peer) outlasts(o *Peer) bool {
+	if older := p.stream.age() - o.stream.age(); older.Abs() >= crossing {
+		return older > 0
+	}
+	return p.conn.Below(o.conn)
+}
 
 // challenge has the older connection to the node of p prove that it is of use: who
 // comes anew may have lost it, as our address has changed or what is between us has
@@ -305,6 +349,9 @@ func (s *Swarm) dismiss(p *Peer) {
 // we dialled, and that has us already, is a namesake at one more address. The caller
 // holds s.mu.
 func (s *Swarm) orphans(p *Peer) []netip.AddrPort {
+	if p.united {
+		return nil
+	}
 	left := append(slices.Clip(p.aliases), p.listens)
 	var namesake *Peer
 	for _, o := range s.peers {

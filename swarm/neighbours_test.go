@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -158,32 +159,136 @@ func TestTwoAddresses(t *testing.T) {
 	}
 }
 
-// TestTwoFamilies has nodes meet that have an IPv4 and an IPv6 address each: neither can
-// know that they are the same two. There is one connection by each, and no more dials.
+// families is a node with an IPv4 and an IPv6 address. It knows a seed by one of each.
+type families struct {
+	*dialler
+	six *machine
+}
+
+func (w *world) families(m *machine) families {
+	second := netip.MustParseAddrPort("[2001:db8::2]:7411")
+	return families{&dialler{from: w.machine(near), m: m, second: second}, w.machineAt("2001:db8::1")}
+}
+
+func (f families) dial(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+	if to == f.second {
+		f.seconds.Add(1)
+		return f.six.Dial(ctx, f.m.at)
+	}
+	return f.dialler.dial(ctx, to)
+}
+
+// join runs it, with those contacts, until the test ends.
+func (f families) join(t *testing.T, c *content, contacts ...netip.AddrPort) *Swarm {
+	join := Content{Manifest: c.Manifest, Read: c.read}
+	for _, at := range contacts {
+		join.Peers = append(join.Peers, at.String())
+	}
+	return runNode(t, Options{Share: true, Listener: f.from.Listen(f.from.at.Port()), Dial: f.dial}).Join(join)
+}
+
+// TestTwoFamilies has a node dial a seed at both addresses. Of the two connections one
+// stays, and the seed is dialled no more, until it has left.
 func TestTwoFamilies(t *testing.T) {
 	c := newContent(t, 1<<20, 64<<10, false)
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		m, seed := w.seed(c, near)
-		four, six := w.machine(near), w.machineAt("2001:db8::1")
-		by := &dialler{from: four, m: m, second: netip.MustParseAddrPort("[2001:db8::2]:7411")}
-		dial := func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
-			if to == by.second {
-				by.dials.Add(1)
-				return six.Dial(ctx, m.at)
+	for range 10 { // which one stays is random
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			m, seed := w.seed(c, near)
+			by := w.families(m)
+			s := by.join(t, c, m.at, by.second)
+			w.distract(s)
+			w.distract(s)
+			if here, there := len(s.Peers()), seed.Stats().Peers; here != 1 || there != 1 {
+				t.Errorf("they have %d and %d neighbours", here, there)
 			}
-			return by.dial(ctx, to)
+			if n, second := by.dials.Load(), by.seconds.Load(); n != 1 || second != 1 {
+				t.Errorf("%d dials, and %d at the second address", n, second)
+			}
+			seed.Leave()
+			w.distract(s)
+			if n, second := by.dials.Load(), by.seconds.Load(); n < 5 || second < 5 {
+				t.Errorf("%d dials after it has left, and %d at the second address", n, second)
+			}
+		})
+	}
+}
+
+// TestOtherFamilyLater has a node find the seed's second address when it has been
+// connected by the first for a while. The old connection stays, unless it is lost.
+func TestOtherFamilyLater(t *testing.T) {
+	c := newContent(t, 1<<20, 64<<10, false)
+	for range 10 {
+		for _, lost := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				m, _ := w.seed(c, near)
+				by := w.families(m)
+				s := by.join(t, c, m.at)
+				first := firstPeer(t, s)
+				time.Sleep(crossing)
+				if lost {
+					by.from.Vanish()
+				}
+				s.found(discovery.User, by.second)
+				time.Sleep(time.Second)
+				switch peers := s.Peers(); {
+				case !lost && (len(peers) != 1 || peers[0] != first):
+					t.Errorf("the neighbours are %v", peers)
+				case lost && !slices.ContainsFunc(peers, func(p *Peer) bool { return p != first }):
+					t.Errorf("the neighbours are %v, of which one is lost", peers)
+				}
+			})
 		}
-		s := runNode(t, Options{Share: true, Listener: four.Listen(four.at.Port()), Dial: dial}).Join(
-			Content{Manifest: c.Manifest, Read: c.read, Peers: []string{m.at.String(), by.second.String()}})
-		w.distract(s)
-		if here, there := len(s.Peers()), seed.Stats().Peers; here != 2 || there != 2 {
-			t.Errorf("they have %d and %d neighbours", here, there)
-		}
-		if n := by.dials.Load(); n != 2 {
-			t.Errorf("%d dials", n)
-		}
-	})
+	}
+}
+
+// TestBetween has somebody come to two nodes under the name of the other, before or after
+// they have met, and send either all PINGs that he gets from any. He is neither of them.
+func TestBetween(t *testing.T) {
+	c := newContent(t, 1<<20, 64<<10, false)
+	for _, first := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			ma, mb := w.machine(near), w.machine(near)
+			a, b := w.node(ma, Options{Share: true}).Join(c.seed()), w.node(mb, Options{Share: true}).Join(
+				Content{Manifest: c.Manifest, Read: c.read})
+			meet := func() {
+				b.found(discovery.User, ma.at)
+				time.Sleep(time.Second)
+			}
+			if !first {
+				meet()
+			}
+			synctest.Wait()
+			ends := []*stranger{
+				w.dialledAs(b.node.endpoint, w.machine(near), ma, c),
+				w.dialledAs(a.node.endpoint, w.machine(near), mb, c),
+			}
+			var mu sync.Mutex
+			for _, from := range ends {
+				go func() {
+					for ping := next[wire.Ping](from); ping != nil; ping = next[wire.Ping](from) {
+						mu.Lock()
+						for _, to := range ends {
+							to.say(ping.Append(nil))
+						}
+						mu.Unlock()
+					}
+				}()
+			}
+			time.Sleep(time.Second)
+			meet()
+			time.Sleep(pingAfter)
+			for _, s := range []*Swarm{a, b} {
+				s.mu.Lock()
+				if n := s.live(); n != 2 {
+					t.Errorf("he comes first %v: one has %d neighbours", first, n)
+				}
+				s.mu.Unlock()
+			}
+		})
+	}
 }
 
 // TestCrossing has two nodes dial each other, one of them at a second address, at

@@ -38,6 +38,7 @@ type Peer struct {
 	dialled bool           // by us
 	lan     bool
 	aliases []netip.AddrPort // where it accepts peers besides; the swarm's mu guards it
+	united  bool             // another connection to it stays, and has its aliases; likewise
 
 	wake    chan struct{} // capacity 1: the writer has something to do
 	version atomic.Uint64
@@ -236,6 +237,7 @@ func (p *Peer) handleNews(f wire.Frame) error {
 			p.swarm.heardOf(p, f.Addrs)
 		}
 	case *wire.Ping:
+		p.swarm.unite(p, f.Nonce)
 		return p.say(wire.Pong{Nonce: f.Nonce}.Append)
 	case *wire.Pong:
 		p.gentle.heard.Store(int64(p.down.pong(f.Nonce, p.stream.age())))

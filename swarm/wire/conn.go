@@ -1,11 +1,18 @@
 package wire
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/flynn/noise"
 )
+
+// kinship begins what the nonces of Conn.Kinship are the hash of.
+const kinship = "shoal wire kinship 1"
 
 // Peer is who is at the other end.
 type Peer struct {
@@ -22,6 +29,7 @@ type Peer struct {
 type Conn struct {
 	content Content
 	peer    Peer
+	hash    []byte // of the handshake
 	end     *Endpoint
 	records recordReader
 	frames  frameReader
@@ -43,6 +51,17 @@ func (c *Conn) Content() Content { return c.content }
 
 // Peer returns who is at the other end.
 func (c *Conn) Peer() Peer { return c.peer }
+
+// Kinship is the nonce of a PING on c that shows that its sender, of that name, is at the
+// end of another connection as well. Nobody else can make it, not even of what such
+// PINGs on other connections show him.
+func (c *Conn) Kinship(sender Node, other *Conn) (nonce uint64) {
+	sum := sha256.Sum256(slices.Concat([]byte(kinship), sender[:], other.hash, c.hash))
+	return binary.BigEndian.Uint64(sum[:])
+}
+
+// Below orders connections, the same way for both ends.
+func (c *Conn) Below(other *Conn) bool { return bytes.Compare(c.hash, other.hash) < 0 }
 
 // Next waits for the next frame. It stays valid until the next call, and only what
 // its type says is the receiver's to keep.

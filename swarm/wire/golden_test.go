@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"flag"
 	"fmt"
@@ -47,6 +48,7 @@ func (c *tap) Write(p []byte) (int, error) {
 // ephemeral keys, with either cipher.
 func TestGoldenConnection(t *testing.T) {
 	var lines []string
+	var conns []*Conn
 	for _, cipher := range []string{"aes", "chacha"} {
 		e1, e2 := testEndpoint(t, 1), testEndpoint(t, 2)
 		key1, key2 := bytes.Repeat([]byte{0x11}, 32), bytes.Repeat([]byte{0x22}, 32)
@@ -64,11 +66,16 @@ func TestGoldenConnection(t *testing.T) {
 		}
 		lines = append(lines, line(cipher+"-first", tap1.written.Next(messageSize)),
 			line(cipher+"-second", tap2.written.Next(messageSize)))
+		conns = append(conns, c1)
+		lines = append(lines, line(cipher+"-hash", c1.hash))
 		exchange(t, c1, c2)
 		exchange(t, c2, c1)
 		lines = append(lines, line(cipher+"-initiator-records", tap1.written.Bytes()),
 			line(cipher+"-responder-records", tap2.written.Bytes()))
 	}
+	older, anew := conns[0], conns[1]
+	nonce := anew.Kinship(older.end.node, older)
+	lines = append(lines, line("kinship-node", older.end.node[:]), line("kinship-nonce", binary.BigEndian.AppendUint64(nil, nonce)))
 	golden(t, "connection.txt", lines)
 }
 

@@ -45,6 +45,7 @@ type session struct {
 	content       Content
 	peer          introduction
 	send, receive *noise.CipherState
+	hash          []byte // Noise's handshake hash, which names the connection
 }
 
 // Initiate shakes hands with the peer at the other end of nc, which it must not
@@ -81,7 +82,7 @@ func (e *Endpoint) initiate(rw io.ReadWriter, to Content) (session, error) {
 	if err != nil {
 		return session{}, err
 	}
-	return session{to, parseIntroduction(payload), send, receive}, nil
+	return session{to, parseIntroduction(payload), send, receive, hs.ChannelBinding()}, nil
 }
 
 // Accept answers whoever connected through nc, if he knows the key of one of the
@@ -128,7 +129,7 @@ func (e *Endpoint) answer(first []byte, contents []Content) ([]byte, session, er
 		}
 		// Fails on a public key of low order.
 		reply, receive, send, err := hs.WriteMessage(nil, e.introduce())
-		return reply, session{c, peer, send, receive}, err
+		return reply, session{c, peer, send, receive, hs.ChannelBinding()}, err
 	}
 	return nil, session{}, errors.New("knows none of the keys")
 }
@@ -173,7 +174,9 @@ func (e *Endpoint) connect(nc net.Conn, s session) (*Conn, error) {
 	}
 	aes := e.aes && s.peer.aes
 	peer := Peer{Node: s.peer.node, Port: s.peer.port, Version: version, AES: aes}
-	return newConn(e, nc, s.content, peer, recordCipher(s.send, aes), recordCipher(s.receive, aes)), nil
+	c := newConn(e, nc, s.content, peer, recordCipher(s.send, aes), recordCipher(s.receive, aes))
+	c.hash = s.hash
+	return c, nil
 }
 
 // recordCipher turns a key of the handshake into that of the records.

@@ -36,6 +36,32 @@ func TestHandshake(t *testing.T) {
 	}
 }
 
+// TestKinship shows of two connections that both ends are at the ends of both, to each
+// other and to nobody else.
+func TestKinship(t *testing.T) {
+	e1, e2 := testEndpoint(t, 1), testEndpoint(t, 2)
+	old1, old2 := connect(t, e1, e2)
+	new1, new2 := connect(t, e1, e2)
+	shown := new1.Kinship(e1.Node(), old1)
+	if seen := new2.Kinship(e1.Node(), old2); seen != shown {
+		t.Errorf("one end shows %x, the other expects %x", shown, seen)
+	}
+	if old1.Below(new1) != old2.Below(new2) || old1.Below(new1) == new1.Below(old1) {
+		t.Error("the ends do not agree which connection is the lower")
+	}
+	other1, _ := connect(t, e1, e2)
+	for name, nonce := range map[string]uint64{
+		"sent back":             new1.Kinship(e2.Node(), old1),
+		"of another connection": new1.Kinship(e1.Node(), other1),
+		"sent on another one":   other1.Kinship(e1.Node(), old1),
+		"of the two in turn":    old1.Kinship(e1.Node(), new1),
+	} {
+		if nonce == shown {
+			t.Errorf("%s, it is the same", name)
+		}
+	}
+}
+
 func TestAcceptFindsContent(t *testing.T) {
 	e1, e2 := testEndpoint(t, 1), testEndpoint(t, 2)
 	nc1, nc2 := pipe(t)
