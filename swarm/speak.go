@@ -109,10 +109,10 @@ func (p *Peer) greet() error {
 	p.told = told{peers: make(map[netip.AddrPort]struct{})}
 	p.told.pieces, p.told.anew = s.pieceNews.Load(), s.anew.Load() // first: what changes from now on is told later
 	hello := wire.Hello{Window: window, Serves: s.shares(p.lan), Client: s.node.options.Client}
-	p.told.have, _ = s.shown(p.lan)
-	p.told.fetching = bitset.New(uint(s.pieces))
+	p.told.have, p.told.fetching = s.shown(p.lan)
 	frames := hello.Append(nil)
 	frames = wire.Bitfield{Have: p.told.have}.Append(frames)
+	frames = wire.Fetching{Pieces: missing(bitset.New(0), p.told.fetching)}.Append(frames)
 	frames = wire.Ping{Nonce: p.down.ping(p.stream.age())}.Append(frames)
 	return p.conn.Write(frames)
 }
