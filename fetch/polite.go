@@ -148,7 +148,7 @@ func (l *ledger) shows(p *party, have, fetching *bitset.BitSet, now time.Duratio
 	if p.have != nil {
 		l.theirs += int64(have.Difference(p.have).IntersectionCardinality(p.fetching)) * l.largest
 	}
-	if p.have != nil && (p.fetching.Any() || fetching.Any()) {
+	if fetching.Any() || p.have != nil && p.fetching.Any() {
 		p.fetched = now
 	}
 	p.have, p.fetching = have.Clone(), fetching.Clone()

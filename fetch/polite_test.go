@@ -321,6 +321,9 @@ func TestNeighbourBetweenRequests(t *testing.T) {
 		b := newBoard(t, 1)
 		p := b.join("B", newHost(2))
 		b.shows(p, none, tt.first, since)
+		if waits := len(b.waiting(since)) > 0; waits != tt.first.Any() {
+			t.Errorf("%s: as it comes, that it may want a turn is %v", name, waits)
+		}
 		b.shows(p, tt.have, tt.then, since)
 		soon, later := b.accompanied(since+lately-1), b.accompanied(since+lately)
 		if soon != tt.soon || later != tt.later {

@@ -801,6 +801,7 @@ func TestNews(t *testing.T) {
 		w := newWorld(t)
 		m := w.machine(near)
 		from := w.node(m, Options{Share: true}).Join(Content{Manifest: c.Manifest, Read: c.read})
+		from.Fetching([]int{7})
 		_, s := w.leech(c, Options{}, m)
 		p := firstPeer(t, s)
 		shows := func(want string) {
@@ -812,6 +813,8 @@ func TestNews(t *testing.T) {
 				}
 			})
 		}
+		shows("{} {7}")
+		from.Unfetching([]int{7})
 		shows("{} {}")
 		before := p.Version()
 		from.Fetching([]int{3, 4, 5})
@@ -825,6 +828,41 @@ func TestNews(t *testing.T) {
 		shows("{1,4} {3}")
 		from.Fetching([]int{4})
 		shows("{1,4} {3}")
+	})
+}
+
+// TestCommonNews tells what many neighbours have later than what few have.
+func TestCommonNews(t *testing.T) {
+	const rare, common = 3, 4
+	c := newContent(t, 1<<20, 64<<10, false)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		m := w.machine(near)
+		from := w.node(m, Options{Share: true}).Join(Content{Manifest: c.Manifest, Read: c.read})
+		_, s := w.leech(c, Options{}, m)
+		p := firstPeer(t, s)
+		for i := range commonFrom {
+			have := bitset.New(uint(c.NumPieces())).Set(common)
+			if i > 0 {
+				have.Set(rare)
+			}
+			w.node(w.machine(near), Options{Share: true}).Join(Content{Manifest: c.Manifest, Read: c.read, Have: have, Peers: []string{m.at.String()}})
+		}
+		time.Sleep(time.Second)
+		for _, tt := range []struct {
+			piece int
+			after time.Duration
+		}{{rare, 0}, {common, tellCommon}} {
+			at := time.Now()
+			from.Have(tt.piece)
+			for shown := false; !shown; time.Sleep(time.Millisecond) {
+				p.Look(func(have, _ *bitset.BitSet) { shown = have.Test(uint(tt.piece)) })
+			}
+			if took := time.Since(at); took < tt.after || took > tt.after+tellEvery {
+				t.Errorf("piece %d is known after %v, want %v", tt.piece, took, tt.after)
+			}
+			time.Sleep(time.Second)
+		}
 	})
 }
 
