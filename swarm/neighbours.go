@@ -127,26 +127,30 @@ func (s *Swarm) sameNode(p *Peer) *Peer {
 // namesake tells whether two neighbours say that they are the same node.
 func (p *Peer) namesake(o *Peer) bool { return o.conn.Peer().Node == p.conn.Peer().Node }
 
-// showKin shows those of the name of p, a new neighbour from elsewhere, that we are at the
-// end of its connection as well. If theirs is lost, it does not come to that. The caller
-// holds s.mu.
+// showKin shows those of the name of p, a new neighbour, that we are at the end of its
+// connection as well. On one that is lost that does not arrive. The caller holds s.mu.
 func (s *Swarm) showKin(p *Peer) {
 	for _, o := range s.peers {
-		if p.namesake(o) && o.ended() == nil {
+		if p.mayBeKin(o) {
 			_ = o.say(wire.Ping{Nonce: o.conn.Kinship(s.node.endpoint.Node(), p.conn)}.Append)
 		}
 	}
 }
 
+// mayBeKin tells whether p and o may well be two connections to the same node, of which one
+// will do. It takes both to be in the local network, by IPv4 and by IPv6: elsewhere, one
+// may be much slower than the other, or lead through somebody who would be in between.
+func (p *Peer) mayBeKin(o *Peer) bool { return p.lan && o.lan && p.namesake(o) && o.ended() == nil }
+
 // unite ends one of two connections to the same node, if the nonce of a PING on p proves
-// that there are two. One in the local network and one that is not are both of use.
+// that there are two.
 func (s *Swarm) unite(p *Peer, nonce uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i := slices.IndexFunc(s.peers, func(o *Peer) bool {
-		return o != p && p.namesake(o) && p.lan == o.lan && nonce == p.conn.Kinship(p.conn.Peer().Node, o.conn)
+		return o != p && p.mayBeKin(o) && nonce == p.conn.Kinship(p.conn.Peer().Node, o.conn)
 	})
-	if i < 0 || p.ended() != nil || s.peers[i].ended() != nil {
+	if i < 0 || p.ended() != nil {
 		return
 	}
 	stays, goes := s.peers[i], p
@@ -350,12 +354,12 @@ func (s *Swarm) dismiss(p *Peer) {
 // holds s.mu.
 func (s *Swarm) orphans(p *Peer) []netip.AddrPort {
 	if p.united {
-		return nil
+		return []netip.AddrPort{p.listens} // unless it is an alias of the one that stays
 	}
 	left := append(slices.Clip(p.aliases), p.listens)
 	var namesake *Peer
 	for _, o := range s.peers {
-		if p.namesake(o) {
+		if p.namesake(o) && !o.united {
 			left = append(left, o.aliases...)
 			o.aliases, namesake = nil, o
 		}

@@ -159,7 +159,8 @@ func TestTwoAddresses(t *testing.T) {
 	}
 }
 
-// families is a node with an IPv4 and an IPv6 address. It knows a seed by one of each.
+// families is a node with an IPv4 and an IPv6 address. It knows another one, m, by one of
+// each.
 type families struct {
 	*dialler
 	six *machine
@@ -179,42 +180,66 @@ func (f families) dial(ctx context.Context, to netip.AddrPort) (net.Conn, error)
 }
 
 // join runs it, with those contacts, until the test ends.
-func (f families) join(t *testing.T, c *content, contacts ...netip.AddrPort) *Swarm {
+func (f families) join(t *testing.T, c *content, lan bool, contacts ...netip.AddrPort) *Swarm {
 	join := Content{Manifest: c.Manifest, Read: c.read}
 	for _, at := range contacts {
 		join.Peers = append(join.Peers, at.String())
 	}
-	return runNode(t, Options{Share: true, Listener: f.from.Listen(f.from.at.Port()), Dial: f.dial}).Join(join)
+	return runNode(t, Options{Share: true, LAN: lan, Listener: f.from.Listen(f.from.at.Port()), Dial: f.dial}).Join(join)
 }
 
-// TestTwoFamilies has a node dial a seed at both addresses. Of the two connections one
-// stays, and the seed is dialled no more, until it has left.
+// TestTwoFamilies has a node dial another one at both addresses. In the local network one
+// connection stays. A dial is repeated once at most, until one has left: then the other
+// dials both addresses again.
 func TestTwoFamilies(t *testing.T) {
 	c := newContent(t, 1<<20, 64<<10, false)
-	for range 10 { // which one stays is random
+	for i := range 20 { // which connection stays is random
+		lan, weLeave := i%4 > 0, i%2 > 0
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t)
-			m, seed := w.seed(c, near)
+			m := w.machine(near)
 			by := w.families(m)
-			s := by.join(t, c, m.at, by.second)
+			var four, six atomic.Int32 // dials by m
+			other := runNode(t, Options{Share: true, LAN: lan, Listener: m.Listen(m.at.Port()), Dial: func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+				switch to {
+				case by.from.at:
+					four.Add(1)
+				case by.six.at:
+					six.Add(1)
+				}
+				return m.Dial(ctx, to)
+			}}).Join(Content{Manifest: c.Manifest, Read: c.read})
+			s := by.join(t, c, lan, m.at, by.second)
 			w.distract(s)
-			w.distract(s)
-			if here, there := len(s.Peers()), seed.Stats().Peers; here != 1 || there != 1 {
-				t.Errorf("they have %d and %d neighbours", here, there)
+			w.distract(other)
+			want := 2
+			if lan {
+				want = 1
 			}
-			if n, second := by.dials.Load(), by.seconds.Load(); n != 1 || second != 1 {
+			if here, there := len(s.Peers()), len(other.Peers()); here != want || there != want {
+				t.Errorf("local %v: they have %d and %d neighbours", lan, here, there)
+			}
+			if n, second := by.dials.Load(), by.seconds.Load(); n > 2 || second > 2 {
 				t.Errorf("%d dials, and %d at the second address", n, second)
 			}
-			seed.Leave()
+			if weLeave {
+				s.Leave()
+				w.distract(other)
+				if four.Load() == 0 || six.Load() == 0 {
+					t.Errorf("%d and %d dials after the other has left", four.Load(), six.Load())
+				}
+				return
+			}
+			other.Leave()
 			w.distract(s)
 			if n, second := by.dials.Load(), by.seconds.Load(); n < 5 || second < 5 {
-				t.Errorf("%d dials after it has left, and %d at the second address", n, second)
+				t.Errorf("%d dials after the other has left, and %d at the second address", n, second)
 			}
 		})
 	}
 }
 
-// TestOtherFamilyLater has a node find the seed's second address when it has been
+// TestOtherFamilyLater has a node find the other's second address when it has been
 // connected by the first for a while. The old connection stays, unless it is lost.
 func TestOtherFamilyLater(t *testing.T) {
 	c := newContent(t, 1<<20, 64<<10, false)
@@ -222,9 +247,10 @@ func TestOtherFamilyLater(t *testing.T) {
 		for _, lost := range []bool{false, true} {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
-				m, _ := w.seed(c, near)
+				m := w.machine(near)
+				w.node(m, Options{Share: true, LAN: true}).Join(c.seed())
 				by := w.families(m)
-				s := by.join(t, c, m.at)
+				s := by.join(t, c, true, m.at)
 				first := firstPeer(t, s)
 				time.Sleep(crossing)
 				if lost {
@@ -251,8 +277,8 @@ func TestBetween(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t)
 			ma, mb := w.machine(near), w.machine(near)
-			a, b := w.node(ma, Options{Share: true}).Join(c.seed()), w.node(mb, Options{Share: true}).Join(
-				Content{Manifest: c.Manifest, Read: c.read})
+			a := w.node(ma, Options{Share: true, LAN: true}).Join(c.seed())
+			b := w.node(mb, Options{Share: true, LAN: true}).Join(Content{Manifest: c.Manifest, Read: c.read})
 			meet := func() {
 				b.found(discovery.User, ma.at)
 				time.Sleep(time.Second)
@@ -831,7 +857,7 @@ func TestNews(t *testing.T) {
 	})
 }
 
-// TestCommonNews tells what many neighbours have later than what few have.
+// TestCommonNews tells what many neighbours have later than what few have who lack others.
 func TestCommonNews(t *testing.T) {
 	const rare, common = 3, 4
 	c := newContent(t, 1<<20, 64<<10, false)
@@ -841,9 +867,13 @@ func TestCommonNews(t *testing.T) {
 		from := w.node(m, Options{Share: true}).Join(Content{Manifest: c.Manifest, Read: c.read})
 		_, s := w.leech(c, Options{}, m)
 		p := firstPeer(t, s)
-		for i := range commonFrom {
+		for i := range commonFrom + 1 {
 			have := bitset.New(uint(c.NumPieces())).Set(common)
-			if i > 0 {
+			switch i {
+			case 0:
+				have = c.all() // who has all trades nothing
+			case 1:
+			default:
 				have.Set(rare)
 			}
 			w.node(w.machine(near), Options{Share: true}).Join(Content{Manifest: c.Manifest, Read: c.read, Have: have, Peers: []string{m.at.String()}})

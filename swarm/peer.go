@@ -240,7 +240,9 @@ func (p *Peer) handleNews(f wire.Frame) error {
 		p.swarm.unite(p, f.Nonce)
 		return p.say(wire.Pong{Nonce: f.Nonce}.Append)
 	case *wire.Pong:
-		p.gentle.heard.Store(int64(p.down.pong(f.Nonce, p.stream.age())))
+		if trip := p.down.pong(f.Nonce, p.stream.age()); trip > 0 {
+			p.gentle.heard.Store(int64(trip))
+		}
 	case *wire.Bye:
 		return &partedError{f.Reason}
 	}

@@ -130,7 +130,7 @@ func (s *Swarm) Have(piece int) {
 	s.have.Set(uint(piece))
 	s.fetching.Clear(uint(piece))
 	told := s.dirty
-	if s.copies(piece) >= commonFrom {
+	if s.traded(piece) >= commonFrom {
 		told = s.common
 	}
 	s.mu.Unlock()
@@ -138,11 +138,12 @@ func (s *Swarm) Have(piece int) {
 	signal(told)
 }
 
-// copies is how many neighbours have a piece. The caller holds s.mu.
-func (s *Swarm) copies(piece int) (n int) {
+// traded is how many neighbours have a piece, of those that lack others: with them it
+// spreads. The caller holds s.mu.
+func (s *Swarm) traded(piece int) (n int) {
 	for _, p := range s.peers {
 		p.Look(func(have, _ *bitset.BitSet) {
-			if have != nil && have.Test(uint(piece)) {
+			if have != nil && have.Test(uint(piece)) && !have.All() {
 				n++
 			}
 		})

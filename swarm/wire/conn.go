@@ -53,8 +53,8 @@ func (c *Conn) Content() Content { return c.content }
 func (c *Conn) Peer() Peer { return c.peer }
 
 // Kinship is the nonce of a PING on c that shows that its sender, of that name, is at the
-// end of another connection as well. Nobody else can make it, not even of what such
-// PINGs on other connections show him.
+// end of another connection as well. Who is not can make it only if he overhears both and
+// has the manifest, and not of what such PINGs show him on connections of his own.
 func (c *Conn) Kinship(sender Node, other *Conn) (nonce uint64) {
 	sum := sha256.Sum256(slices.Concat([]byte(kinship), sender[:], other.hash, c.hash))
 	return binary.BigEndian.Uint64(sum[:])

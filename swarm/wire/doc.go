@@ -116,20 +116,21 @@
 // proves a node: every holder learns those of his peers, and may give one as his own. So
 // a receiver does this only to connections with one address, or one /64 of public IPv6
 // addresses. With the same node at another address it keeps both, for one of them may be
-// an impostor's, and sends a PING on the older one. The nonce shows that both are ours:
-// it is the first 8 bytes of the SHA-256 of
+// an impostor's, or lead through somebody, or be much slower. A node that we dial by two
+// of its addresses sees ours alone, and ends one of the two itself: that address need not
+// be dialled while the other lasts.
 //
-//	"shoal wire kinship 1", our node, the handshake hash of the new one, and of the older
+// In the local network, however, each node is soon found by IPv4 and by IPv6, and one
+// connection will do if both are to the same. Who has two there to what seems to be one
+// node sends a PING on the older. Its nonce is the first 8 bytes of the SHA-256 of
 //
-// By handshake hash Noise means the h with which a handshake ends: the two ends alone
-// have it, and those who overhear them and hold the manifest. An impostor is at the end
-// of one of the two at most, so that nothing he is sent is of use to him. Who gets such a
-// PING knows that he needs only one of them: if they were opened within 5 seconds, the
-// one with the lower hash, else the older. He ends the other.
+//	"shoal wire kinship 1", the sender's node, the newer one's handshake hash, the older's
 //
-// A node that we dial by two of its addresses ends one of the two connections itself
-// as well if both come from one address of ours. Where the one that was ended led to need
-// not be dialled while the other lasts.
+// and so shows that he is at the end of both. By handshake hash Noise means the h with
+// which a handshake ends: the two ends have it, and who overhears them and holds the
+// manifest. An impostor is at the end of one of the two at most, and nothing he is sent
+// is of use to him. Who gets such a PING, and has both in the local network too, ends one:
+// if the handshakes were within 5 seconds that with the higher hash, else the newer.
 //
 // A kind that is not in the table is skipped if it is below 0x80 and at most 65536
 // bytes long; from 0x80 on it must be understood, and who does not says BYE and closes.
