@@ -17,8 +17,8 @@ const (
 	// neighbours there are to tell.
 	tellEvery = 50 * time.Millisecond
 	tellEach  = 5 * time.Millisecond
-	// That we have what so many neighbours have as well spreads nothing: it waits longer.
-	// In a crowd most news is such.
+	// A piece spreads without us if so many neighbours have it who lack others. That we have
+	// it too is told later: in a crowd most news is such.
 	commonFrom = 5
 	tellCommon = 600 * time.Millisecond
 

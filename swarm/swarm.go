@@ -35,7 +35,7 @@ type Swarm struct {
 
 	news    chan struct{} // capacity 1: see News
 	dirty   chan struct{} // capacity 1: neighbours are to be told something soon
-	common  chan struct{} // capacity 1: or later, as it is no news to them
+	common  chan struct{} // capacity 1: or later, of a piece that many have
 	room    chan struct{} // capacity 1: there may be somebody to dial
 	proven  chan struct{} // closed when there is a piece to serve
 	prove   func()
