@@ -45,6 +45,7 @@ type Peer struct {
 
 	mu       sync.Mutex
 	have     *bitset.BitSet // nil until its BITFIELD has come
+	whole    bool           // that is everything
 	fetching *bitset.BitSet
 	serves   bool // it answers requests
 	window   int  // bytes that it lets us ask ahead
@@ -263,7 +264,7 @@ func (p *Peer) takeBitfield(have *bitset.BitSet) {
 	if !p.serves {
 		have.ClearAll() // none of it can be had
 	}
-	p.have = have
+	p.have, p.whole = have, have.All()
 	window := p.window
 	p.mu.Unlock()
 	p.down.open(window)
@@ -298,6 +299,9 @@ func (p *Peer) unshared() {
 func (p *Peer) change(f func() bool) {
 	p.mu.Lock()
 	changed := f()
+	if changed {
+		p.whole = p.have != nil && p.have.All()
+	}
 	p.mu.Unlock()
 	if changed {
 		p.version.Add(1)

@@ -130,7 +130,7 @@ func (s *Swarm) Have(piece int) {
 	s.have.Set(uint(piece))
 	s.fetching.Clear(uint(piece))
 	told := s.dirty
-	if s.traded(piece) >= commonFrom {
+	if s.spreads(piece) {
 		told = s.common
 	}
 	s.mu.Unlock()
@@ -138,17 +138,18 @@ func (s *Swarm) Have(piece int) {
 	signal(told)
 }
 
-// traded is how many neighbours have a piece, of those that lack others: with them it
-// spreads. The caller holds s.mu.
-func (s *Swarm) traded(piece int) (n int) {
+// spreads tells whether a piece spreads without us. The caller holds s.mu.
+func (s *Swarm) spreads(piece int) bool {
+	n := 0
 	for _, p := range s.peers {
-		p.Look(func(have, _ *bitset.BitSet) {
-			if have != nil && have.Test(uint(piece)) && !have.All() {
-				n++
-			}
-		})
+		if p.trades(piece) {
+			n++
+		}
+		if n == commonFrom {
+			return true
+		}
 	}
-	return n
+	return false
 }
 
 // Fetching tells neighbours that these pieces come from mirrors.
