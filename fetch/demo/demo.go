@@ -76,15 +76,13 @@ func (s *show) play(ctx context.Context) error {
 }
 
 // publish makes the manifest, and signs it.
-func (s *show) publish(ctx context.Context) error {
+func (s *show) publish(ctx context.Context) (err error) {
+	if s.ports, err = freePorts(ctx, peers); err != nil {
+		return err
+	}
 	args := []string{"create", s.stage.content, "-o", s.stage.manifest, "--sign", s.stage.secret, "--discovery", "dht", "--json",
 		"--mirror", s.stage.fair.url, "--mirror", s.stage.slow.url, "--mirror", s.stage.liar.url}
-	for i := range peers {
-		at, err := freePort(ctx)
-		if err != nil {
-			return err
-		}
-		s.ports = append(s.ports, at)
+	for i, at := range s.ports {
 		s.books.enter(byte('a'+i), "peer", at)
 		args = append(args, "--bootstrap", at)
 	}
@@ -92,7 +90,7 @@ func (s *show) publish(ctx context.Context) error {
 	s.books.enter('S', "slow mirror", s.stage.slow.url)
 	s.books.enter('L', "lying mirror", s.stage.liar.url)
 	var made event
-	err := s.cast.run(ctx, "create", func(e event) {
+	err = s.cast.run(ctx, "create", func(e event) {
 		if e.Event == "created" {
 			made = e
 		}

@@ -1,8 +1,10 @@
 package demo
 
 import (
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -119,5 +121,36 @@ func TestLastWords(t *testing.T) {
 	}
 	if got := strings.Join(details, "|"); got != "shoal: one|shoal: two" || w.String() != "two" || len(w.part) > longestLine {
 		t.Errorf("details %q, last %q, %d bytes kept", got, w.String(), len(w.part))
+	}
+}
+
+// TestFreePorts checks that ports which are taken, for TCP or UDP, are not given.
+func TestFreePorts(t *testing.T) {
+	at, err := freePorts(t.Context(), 3)
+	if err != nil || len(at) != 3 {
+		t.Fatalf("%q, %v", at, err)
+	}
+	for i, one := range at {
+		switch err := openable(t.Context(), one); {
+		case err != nil:
+			t.Error(err)
+		case slices.Contains(at[:i], one):
+			t.Errorf("%s is given twice", one)
+		}
+	}
+	tcp, err := net.Listen("tcp", at[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tcp.Close()
+	udp, err := net.ListenPacket("udp", at[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer udp.Close()
+	for _, one := range at[:2] {
+		if openable(t.Context(), one) == nil {
+			t.Errorf("%s is taken, and given", one)
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 
 	"aead.dev/minisign"
@@ -140,22 +141,42 @@ func (s *stage) serve(ctx context.Context, limit rate.Limit, lies bool) (*mirror
 	return m, nil
 }
 
-// freePort finds a port on loopback that is free for TCP and for UDP, as a node
-// needs it. Nothing keeps it free, but the system hands it out again last.
-func freePort(ctx context.Context) (string, error) {
-	var err error
-	for range 20 {
-		var tcp net.Listener
-		if tcp, err = new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0"); err != nil {
-			break
+// Where the ports of the peers are looked for: the systems take those of
+// connections, and of listeners that leave it to them, from 32768 (Linux) or
+// 49152 (the others, RFC 6335) on.
+const (
+	firstPort = 20000
+	endPort   = 32000
+)
+
+// freePorts finds so many ports on loopback that are free for TCP and for UDP,
+// as a node needs them. Nothing keeps them free until the nodes open them, but
+// nobody gets one by chance.
+func freePorts(ctx context.Context, n int) (at []string, err error) {
+	const tries = 50
+	begin := firstPort + rand.IntN(endPort-firstPort-tries)
+	for port := begin; port < begin+tries; port++ {
+		one := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		if taken := openable(ctx, one); taken != nil {
+			err = taken
+			continue
 		}
-		at := tcp.Addr().String()
-		var udp net.PacketConn
-		udp, err = new(net.ListenConfig).ListenPacket(ctx, "udp", at)
-		_ = tcp.Close()
-		if err == nil {
-			return at, udp.Close()
+		if at = append(at, one); len(at) == n {
+			return at, nil
 		}
 	}
-	return "", fmt.Errorf("find a free port: %w", err)
+	return nil, fmt.Errorf("find %d free ports from %d on: %w", n, begin, err)
+}
+
+// openable tells whether an address can be listened at.
+func openable(ctx context.Context, at string) error {
+	tcp, err := new(net.ListenConfig).Listen(ctx, "tcp", at)
+	if err != nil {
+		return err
+	}
+	udp, err := new(net.ListenConfig).ListenPacket(ctx, "udp", at)
+	if err == nil {
+		err = udp.Close()
+	}
+	return errors.Join(err, tcp.Close())
 }
