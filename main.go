@@ -1003,6 +1003,8 @@ func fault(err error) error {
 		return err
 	case e.Lasting:
 		return &fetch.Fault{Kind: fetch.FaultLasting, Err: e.Err}
+	case e.Withdrawn:
+		return &fetch.Fault{Kind: fetch.FaultWithdrawn, Err: e.Err}
 	}
 	return &fetch.Fault{Kind: fetch.FaultPassing, RetryAfter: e.RetryAfter, Err: e.Err}
 }

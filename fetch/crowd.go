@@ -26,6 +26,13 @@ type Partial interface {
 	// Version changes whenever Look would show something else.
 	Version() uint64
 
+	// Ready tells, once, that the peer would serve us at once, as it said.
+	Ready() bool
+
+	// Withdraw asks the peer not to bring a piece of a lease, if it has not begun to.
+	// If it agrees, the lease ends with FaultWithdrawn; else nothing comes of it.
+	Withdraw(piece int)
+
 	// Rank is a hash of the peer and a piece, the same to all who know the
 	// peer (rendezvous hashing, Thaler and Ravishankar 1998).
 	Rank(piece int) uint64
@@ -36,6 +43,8 @@ type Partial interface {
 type Crowd interface {
 	// News receives a value when the peers, or what one of them has, changed.
 	News() <-chan struct{}
+	// Ready receives a value when a peer has told that it would serve us at once.
+	Ready() <-chan struct{}
 	// Peers are the live ones; a peer is the same value every time.
 	Peers() []Partial
 	// Rank is our own, as our peers compute it.
@@ -100,6 +109,15 @@ func (r *running) meet() {
 	}
 	r.forget()
 	r.Gauges.Peers.Store(int32(len(peers)))
+}
+
+// heed notes which peers have told that they are ready.
+func (r *running) heed() {
+	for p, s := range r.known {
+		if p.Ready() {
+			s.party.readied, s.party.looked = r.now(), 0
+		}
+	}
 }
 
 // welcome enters a peer.

@@ -125,9 +125,7 @@ func (l *ledger) next(p *party, now time.Duration) *claim {
 	if c := l.offer(p, now); c != nil || l.looksLater(p, now) {
 		return c
 	}
-	if c := l.reroute(p, now); c != nil {
-		return c
-	}
+	l.reroute(p, now)
 	if c := l.rob(p, now); c != nil {
 		return c
 	}
@@ -374,7 +372,7 @@ func (l *ledger) answers(c *claim, latency time.Duration) {
 	if c.answered || latency == 0 {
 		return
 	}
-	c.answered = true
+	c.answered, c.heir = true, nil
 	c.by.latency = latency
 	if c.by.least == 0 || latency < c.by.least {
 		c.by.least = latency

@@ -33,6 +33,7 @@ type party struct {
 	shared  float64       // bytes received, each divided by the claims open at the time
 	each    meter         // of shared: the rate of one of its connections, while it has any
 
+	readied  time.Duration // when a peer last told that it is ready; 0 for never
 	silent   time.Duration // since when it has been asked and sent nothing; 0 if it has not
 	heldBack time.Duration // of a mirror: since when it waits for what falls to neighbours; 0 if it does not
 	waits    int           // the news at which all it could bring was early
@@ -60,6 +61,9 @@ type claim struct {
 	bytes  int64 // of those
 	robbed bool  // the source was asked for more than the claim still has
 	race   bool  // somebody else is bringing the same piece
+
+	heir      *party // who is to bring it instead, if its peer agrees; nil for nobody
+	withdrawn bool   // its peer has been asked
 
 	began    time.Duration
 	answered bool  // its first bytes are about to come, or have come

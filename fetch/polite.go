@@ -79,14 +79,14 @@ func (l *ledger) lendHedged(p *party, now time.Duration) *claim {
 
 // inTurn is those of some free pieces that p is to be asked for now. What is early
 // waits as long as peers spread it, but only until p has been idle for the time that
-// a piece takes it: then more would be lost by waiting than is won. A mirror that was
-// spared was not waiting.
+// a piece takes it, or says that it is ready: then more would be lost by waiting than is
+// won. A mirror that was spared was not waiting.
 func (l *ledger) inTurn(p *party, free *bitset.BitSet, early func(piece int) bool, now time.Duration) []int {
 	last := max(p.heard, l.since)
 	if p.have != nil {
 		last = min(p.heard, l.spread)
 	}
-	idle := p.open == 0 && now-last >= l.pieceTime(p)
+	idle := p.open == 0 && (now-last >= l.pieceTime(p) || p.ready(now))
 	if p.waits == l.news && !idle {
 		return nil
 	}

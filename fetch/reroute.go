@@ -5,46 +5,56 @@ import (
 	"time"
 )
 
-// rerouteAfter is how long a peer may keep us waiting before another one is asked for the
-// piece.
-const rerouteAfter = 250 * time.Millisecond
+const (
+	// readyFor is how long a peer who has told that he is ready to serve us is taken to be.
+	readyFor = 300 * time.Millisecond
+	// soonServed is how long a peer may keep us waiting who is left to serve us.
+	soonServed = 100 * time.Millisecond
+)
 
-// reroute lets a peer that we ask for nothing take a piece for which another one keeps
-// us waiting. When a crowd has asked the first who had it, who serves a few at a time,
-// the others are to turn to those few afterwards, and not to wait for him: else all of
-// it goes over his line, and theirs stand idle.
-func (l *ledger) reroute(p *party, now time.Duration) *claim {
-	if p.have == nil || p.open > 0 || !l.crowded(fewPeers) {
-		return nil
+// ready tells whether the party has told just now that it would serve us at once.
+func (p *party) ready(now time.Duration) bool { return p.readied > 0 && now-p.readied < readyFor }
+
+// reroute has a peer who is ready bring a piece for which another one keeps us waiting,
+// the one with which we would wait the longest. When a crowd has asked the first who had
+// it, who serves a few at a time, the others are to turn to those few afterwards, and
+// not to wait for him: else all of it goes over his line, and theirs stand idle. The
+// other one is asked whether he agrees, so that the piece does not come from both.
+func (l *ledger) reroute(p *party, now time.Duration) {
+	if p.have == nil || p.open > 0 || !p.ready(now) || l.heirTo(p) || !l.crowded(fewPeers) {
+		return
 	}
+	var longest *claim
+	most := soonServed
 	for _, c := range l.claims {
-		waited := now - c.began
-		if !c.waits() || waited < rerouteAfter || max(waited, c.by.latency-waited) <= 2*p.latency {
+		if !c.waits() || c.heir != nil || len(c.rest) != 1 || !p.has(c.rest[0]) || c.rest[0] >= l.horizon {
 			continue
 		}
-		k := slices.IndexFunc(c.rest, func(i int) bool {
-			return p.has(i) && i < l.horizon && l.suits(p, i) > l.suits(c.by, i)
-		})
-		if k >= 0 {
-			i := c.rest[k]
-			c.cut([]int{i}, l.size(i))
-			return l.claim(p, []int{i}, now)
+		waited := now - c.began
+		if wait := max(waited, c.by.latency-waited); wait > most {
+			longest, most = c, wait
 		}
 	}
-	return nil
+	if longest != nil {
+		longest.heir = p
+		p.readied = 0
+	}
+}
+
+// heirTo tells whether p is to have some claim already.
+func (l *ledger) heirTo(p *party) bool {
+	return slices.ContainsFunc(l.claims, func(c *claim) bool { return c.heir == p })
 }
 
 // waits tells whether the peer of a claim has yet to begin to answer.
 func (c *claim) waits() bool { return c.by.have != nil && !c.answered && !c.race }
 
-// emptied tells whether all of a claim is taken from it, before anything of it came.
-func (c *claim) emptied() bool { return c.robbed && !c.answered && len(c.rest) == 0 }
-
-// suits is by which a peer is chosen for a piece among all who have it: each of us has an
-// order of his own (rendezvous hashing), so that the same are as many with one as with
-// any other, and few change when there is one more.
-func (l *ledger) suits(p *party, piece int) uint64 {
-	const odd = 0x9e3779b97f4a7c15
-	x := (l.rank(piece) ^ p.rank(piece)) * odd
-	return (x ^ x>>32) * odd
+// inherit gives the heir of a claim that was withdrawn, and has ended, what is left of
+// it, or nobody if somebody else has it, or the heir cannot take it.
+func (l *ledger) inherit(c *claim, now time.Duration) *claim {
+	p := c.heir
+	if p.gone || now < p.notBefore || p.host.open >= p.host.limit || slices.ContainsFunc(c.rest, func(i int) bool { return l.taken.Test(uint(i)) }) {
+		return nil
+	}
+	return l.claim(p, slices.Clone(c.rest), now)
 }

@@ -68,13 +68,13 @@ func (r *running) join(s Source) *sourceState {
 func (r *running) loop() error {
 	clock := time.NewTicker(tick)
 	defer clock.Stop()
-	var moved, news <-chan struct{}
+	var moved, news, ready <-chan struct{}
 	var gathered <-chan time.Time
 	if w, ok := r.Store.(Windowed); ok {
 		moved = w.Moved()
 	}
 	if r.Crowd != nil {
-		news = r.Crowd.News()
+		news, ready = r.Crowd.News(), r.Crowd.Ready()
 		r.meet()
 	}
 	for {
@@ -99,6 +99,8 @@ func (r *running) loop() error {
 			r.steer()
 		case <-news:
 			news, gathered = nil, time.After(r.gathering())
+		case <-ready:
+			r.heed()
 		case <-gathered:
 			r.meet()
 			news, gathered = r.Crowd.News(), nil
@@ -142,19 +144,20 @@ func (r *running) assign() error {
 			if c := r.ledger.next(s.party, r.now()); c != nil {
 				r.start(s, c)
 				again = true
-				r.callOffEmptied()
 			}
 		}
 	}
+	r.withdraw()
 	r.Gauges.Connections.Store(int32(len(r.leases)))
 	return nil
 }
 
-// callOffEmptied ends leases whose pieces others are to bring instead.
-func (r *running) callOffEmptied() {
+// withdraw asks those peers whose pieces others are to bring instead.
+func (r *running) withdraw() {
 	for _, l := range r.leases {
-		if l.claim.emptied() {
-			l.cancel(errCalledOff)
+		if c := l.claim; c.heir != nil && !c.withdrawn {
+			c.withdrawn = true
+			l.source.Source.(Partial).Withdraw(c.rest[0])
 		}
 	}
 }
@@ -268,6 +271,10 @@ func (r *running) ended(l *lease, err error) {
 	r.ledger.ended(l.claim)
 	r.untell(l.claim)
 	f := AsFault(err)
+	if f != nil && f.Kind == FaultWithdrawn && l.claim.heir != nil {
+		r.inherit(l.claim)
+		return
+	}
 	if f == nil || r.ledger.surplus(l.claim, f, r.now()) {
 		return
 	}
@@ -280,6 +287,17 @@ func (r *running) ended(l *lease, err error) {
 	if dropped {
 		l.source.giveUp(r.now())
 		r.Observer.SourceChanged(l.source.Source, StateLeft, l.source.reason)
+	}
+}
+
+// inherit starts the lease of a claim's heir.
+func (r *running) inherit(c *claim) {
+	i := slices.IndexFunc(r.parties, func(s *sourceState) bool { return s.party == c.heir })
+	if i < 0 {
+		return
+	}
+	if next := r.ledger.inherit(c, r.now()); next != nil {
+		r.start(r.parties[i], next)
 	}
 }
 

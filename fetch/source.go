@@ -81,6 +81,9 @@ const (
 	FaultBusy
 	// FaultLasting will not pass: not found, wrong length, no usable URL.
 	FaultLasting
+	// FaultWithdrawn is no fault: the source has agreed not to bring what it had not
+	// begun to; see Partial.
+	FaultWithdrawn
 	// FaultNoRange is a mirror that ignores Range: it can only be read from
 	// the front of a file to its end.
 	FaultNoRange

@@ -3,6 +3,7 @@ package swarm
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -161,6 +162,16 @@ func (d *download) unasked() bool {
 		}
 	}
 	return false
+}
+
+// unaskedOf is the lease of a piece of which no block was asked for yet; nil if one was.
+func (d *download) unaskedOf(piece int) *bringing {
+	for _, l := range d.leases {
+		if slices.Contains(l.left, piece) || slices.ContainsFunc(l.parts, func(p *part) bool { return p.piece == piece && p.asked == 0 }) {
+			return l
+		}
+	}
+	return nil
 }
 
 func (l *bringing) unasked() bool {

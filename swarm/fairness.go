@@ -129,6 +129,13 @@ func (t *turns) wants(c *turn) bool {
 	return c.state != turnIdle
 }
 
+// room is how many more hosts could be served at once than want something.
+func (t *turns) room() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return mostServed - len(t.hosts)
+}
+
 // takes tells whether c takes what it wants, as far as that is known.
 func (t *turns) takes(c *turn) bool {
 	t.mu.Lock()

@@ -37,6 +37,7 @@ type Node struct {
 	joined chan struct{} // capacity 1: there are waiting swarms
 	rule   sync.Once     // starts what looks after the rules
 	upload chan struct{} // capacity 1: somebody who is yielded for has asked for something
+	free   chan struct{} // capacity 1: there may be somebody to tell that we are ready
 
 	admitting sync.Mutex // held before any swarm's mu: neighbours are counted, and become more
 
@@ -79,6 +80,7 @@ func New(o Options) (*Node, error) {
 		joined:    make(chan struct{}, 1),
 		ruled:     make(chan struct{}),
 		upload:    make(chan struct{}, 1),
+		free:      make(chan struct{}, 1),
 	}
 	n.turns.yield(yield.First)
 	n.maxUpload.Store(o.MaxUpload)
@@ -102,6 +104,7 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	running.Go(func() { n.watchTurns(ctx) })
 	running.Go(func() { n.watchLine(ctx) })
+	running.Go(func() { n.tellReady(ctx) })
 	for ctx.Err() == nil {
 		select {
 		case <-n.joined:

@@ -63,6 +63,8 @@ type Peer struct {
 	up   upload
 
 	gentle gentle
+
+	ready atomic.Bool // it told that it is, and Ready has not
 }
 
 // meeting is how two peers came together.
@@ -89,6 +91,7 @@ func newPeer(s *Swarm, conn *wire.Conn, stream *stream, how meeting) *Peer {
 	}
 	p.fetching = bitset.New(uint(s.pieces))
 	p.down.requests = make(map[uint32]*request)
+	p.up.begun = -1
 	p.up.turn = newTurn(how.addr.Addr(), func() { signal(p.wake) })
 	p.up.turn.yields = p.mayYield()
 	return p
@@ -126,6 +129,9 @@ func (p *Peer) Look(f func(have, fetching *bitset.BitSet)) {
 // Version changes whenever Look would show something else.
 func (p *Peer) Version() uint64 { return p.version.Load() }
 
+// Ready tells, once, that the peer would serve us at once, as it said.
+func (p *Peer) Ready() bool { return p.ready.Swap(false) }
+
 // run reads and writes until the connection ends, and closes it.
 func (p *Peer) run() {
 	written := make(chan error, 1)
@@ -147,6 +153,7 @@ func (p *Peer) run() {
 	_ = p.stream.Close()
 	p.down.end(p.ended())
 	p.swarm.node.turns.done(p.up.turn, time.Now())
+	signal(p.swarm.node.free)
 }
 
 // close ends the connection, with a last word to the peer if that is still
@@ -213,6 +220,8 @@ func (p *Peer) handle(f wire.Frame) error {
 		return p.takeReject(f)
 	case *wire.Cancel:
 		return p.takeCancel(f.ID)
+	case *wire.Withdraw:
+		return p.takeWithdraw(f.Piece)
 	}
 	if !p.chatter.AllowN(time.Now(), 1) {
 		return breachf("read frame: more than %d a second", chatterRate)
@@ -244,6 +253,9 @@ func (p *Peer) handleNews(f wire.Frame) error {
 		if trip := p.down.pong(f.Nonce, p.stream.age()); trip > 0 {
 			p.gentle.heard.Store(int64(trip))
 		}
+	case *wire.Ready:
+		p.ready.Store(true)
+		signal(p.swarm.ready)
 	case *wire.Bye:
 		return &partedError{f.Reason}
 	}

@@ -32,6 +32,7 @@ type Raw struct {
 // Error is why a peer did not bring what it was asked for.
 type Error struct {
 	Lasting    bool          // it will not do better another time
+	Withdrawn  bool          // it has agreed not to: see Withdraw
 	RetryAfter time.Duration // how long to leave it alone; 0 if that is not known
 	Err        error         // in words for the user
 }
@@ -98,6 +99,24 @@ func (p *Peer) drop(b *bringing) {
 		err = p.askMore(time.Now())
 	}
 	if err != nil {
+		p.close(err, byeFor(err))
+	}
+}
+
+// Withdraw asks the peer not to bring a piece, if it has not begun to. The lease of the
+// piece fails if the peer agrees, and else goes on.
+func (p *Peer) Withdraw(piece int) {
+	d := &p.down
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.err != nil {
+		return
+	}
+	if l := d.unaskedOf(piece); l != nil {
+		l.fail(&Error{Withdrawn: true, Err: fmt.Errorf("fetch piece %d: not asked for yet", piece)})
+		return
+	}
+	if err := p.say(wire.Withdraw{Piece: piece}.Append); err != nil {
 		p.close(err, byeFor(err))
 	}
 }

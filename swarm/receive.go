@@ -102,7 +102,7 @@ func (p *Peer) takeReject(f *wire.Reject) error {
 
 // rejection is what the owner of a lease is told of a REJECT.
 func rejection(piece int, reason wire.RejectReason) *Error {
-	e := &Error{Err: fmt.Errorf("fetch piece %d: the peer rejects it: %v", piece, reason)}
+	e := &Error{Withdrawn: reason == wire.RejectCancelled, Err: fmt.Errorf("fetch piece %d: the peer rejects it: %v", piece, reason)}
 	switch reason {
 	case wire.RejectBusy:
 		e.RetryAfter = busyPause

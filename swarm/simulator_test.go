@@ -339,8 +339,11 @@ func (p peer) Pieces(ctx context.Context, l fetch.Lease) iter.Seq2[fetch.Raw, er
 		for raw, err := range p.Peer.Pieces(ctx, swarm.Lease(l)) {
 			if e, ok := errors.AsType[*swarm.Error](err); ok {
 				f := &fetch.Fault{Kind: fetch.FaultPassing, RetryAfter: e.RetryAfter, Err: e.Err}
-				if e.Lasting {
+				switch {
+				case e.Lasting:
 					f = &fetch.Fault{Kind: fetch.FaultLasting, Err: e.Err}
+				case e.Withdrawn:
+					f = &fetch.Fault{Kind: fetch.FaultWithdrawn, Err: e.Err}
 				}
 				err = f
 			}

@@ -34,6 +34,7 @@ type Swarm struct {
 	local    bool     // those who come may well be in the local network
 
 	news    chan struct{} // capacity 1: see News
+	ready   chan struct{} // capacity 1: see Ready
 	dirty   chan struct{} // capacity 1: neighbours are to be told something soon
 	common  chan struct{} // capacity 1: or later, of a piece that many have
 	room    chan struct{} // capacity 1: there may be somebody to dial
@@ -79,6 +80,7 @@ func newSwarm(n *Node, c Content) *Swarm {
 		contacts: slices.Concat(n.options.Peers, c.Peers),
 		open:     m.Shareable(),
 		news:     make(chan struct{}, 1),
+		ready:    make(chan struct{}, 1),
 		dirty:    make(chan struct{}, 1),
 		common:   make(chan struct{}, 1),
 		room:     make(chan struct{}, 1),
@@ -106,6 +108,9 @@ func newSwarm(n *Node, c Content) *Swarm {
 // News receives a value when something about Peers has changed since: who they
 // are, or what they have.
 func (s *Swarm) News() <-chan struct{} { return s.news }
+
+// Ready receives a value when a peer has told that it would serve us at once.
+func (s *Swarm) Ready() <-chan struct{} { return s.ready }
 
 // Peers returns the neighbours from which something may be had.
 func (s *Swarm) Peers() []*Peer {
@@ -136,6 +141,7 @@ func (s *Swarm) Have(piece int) {
 	s.mu.Unlock()
 	s.prove()
 	signal(told)
+	signal(s.node.free)
 }
 
 // spreads tells whether a piece spreads without us. The caller holds s.mu.

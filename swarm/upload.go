@@ -19,7 +19,9 @@ type upload struct {
 	mu    sync.Mutex
 	queue []wire.Request // what is left of them, first come first
 	bytes int
+	begun int       // the piece of which a part was last taken off the queue; -1 before the first
 	asked time.Time // when a request was last queued
+	ready readiness
 	rate  meter
 	sent  int64 // bytes of blocks, as they travelled
 }
@@ -37,6 +39,7 @@ func (p *Peer) takeRequest(r wire.Request) error {
 		u.queue = append(u.queue, r)
 		u.bytes += r.Length
 		u.asked = now
+		u.ready = readiness{}
 	}
 	u.mu.Unlock()
 	if busy {
@@ -67,6 +70,41 @@ func (p *Peer) takeCancel(id uint32) error {
 		return nil // it will be answered, or has been
 	}
 	return p.say(wire.Reject{ID: id, Reason: wire.RejectCancelled}.Append)
+}
+
+// takeWithdraw drops the requests for a piece that has not begun to be sent.
+func (p *Peer) takeWithdraw(piece int) error {
+	if !p.cancels.AllowN(time.Now(), 1) {
+		return nil // they will be answered
+	}
+	ids := p.up.withdraw(piece)
+	if len(ids) == 0 {
+		return nil
+	}
+	return p.say(func(frames []byte) []byte {
+		for _, id := range ids {
+			frames = wire.Reject{ID: id, Reason: wire.RejectCancelled}.Append(frames)
+		}
+		return frames
+	})
+}
+
+// withdraw drops all requests for a piece, or none if part of it was taken off the
+// queue. It returns their ids.
+func (u *upload) withdraw(piece int) (ids []uint32) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.begun == piece {
+		return nil
+	}
+	u.queue = slices.DeleteFunc(u.queue, func(r wire.Request) bool {
+		if r.Piece == piece {
+			u.bytes -= r.Length
+			ids = append(ids, r.ID)
+		}
+		return r.Piece == piece
+	})
+	return ids
 }
 
 // forget drops what is left of a request, and tells whether there was anything.
@@ -123,6 +161,7 @@ func (u *upload) begin(d wire.Data) bool {
 	q.Offset += d.Size
 	q.Length -= d.Size
 	u.bytes -= d.Size
+	u.begun = q.Piece
 	if q.Length == 0 {
 		u.queue = slices.Delete(u.queue, i, i+1)
 	}
@@ -149,6 +188,7 @@ func (p *Peer) serve() (more bool, err error) {
 	r := u.first(min(most, quantum, left), min(turns.block(u.turn), left))
 	if r.size == 0 {
 		turns.done(u.turn, time.Now())
+		signal(p.swarm.node.free)
 		if u.waiting() { // it came in between
 			turns.ask(u.turn, time.Now())
 		}

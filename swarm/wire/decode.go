@@ -34,6 +34,8 @@ func (r *frameReader) decode(k kind) (Frame, error) {
 		return &r.data, r.decodeData()
 	case kindPEX:
 		return &r.pex, r.decodePEX()
+	case kindWithdraw:
+		return &r.withdraw, r.decodeWithdraw()
 	}
 	return r.decodeSmall(k), nil
 }
@@ -53,9 +55,11 @@ func (r *frameReader) decodeSmall(k kind) Frame {
 	case kindPong:
 		r.pong.Nonce = binary.BigEndian.Uint64(r.body)
 		return &r.pong
-	default: // kindBye
+	case kindBye:
 		r.bye.Reason = ByeReason(r.body[0])
 		return &r.bye
+	default: // kindReady
+		return &r.ready
 	}
 }
 
@@ -183,5 +187,14 @@ func (r *frameReader) decodePEX() error {
 		r.pex.Addrs = append(r.pex.Addrs, netip.AddrPortFrom(ip, port))
 		b = b[1+size+2:]
 	}
+	return nil
+}
+
+func (r *frameReader) decodeWithdraw() error {
+	piece := r.uint32(0)
+	if int64(piece) >= int64(r.pieces) {
+		return violation(kindWithdraw, "piece %d of %d", piece, r.pieces)
+	}
+	r.withdraw = Withdraw{int(piece)}
 	return nil
 }

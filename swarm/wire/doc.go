@@ -77,6 +77,8 @@
 //	0x0d PING        8: nonce
 //	0x0e PONG        8: nonce
 //	0x0f BYE         1: reason
+//	0x10 READY       empty
+//	0x11 WITHDRAW    4: piece
 //
 // Bodies have exactly the length that this gives, and a receiver checks it against the
 // kind before it reads or allocates. Only HELLO may be longer, up to 256 bytes; what
@@ -109,6 +111,13 @@
 //     written as an IPv6 one, a port never 0.
 //   - PING: is answered by a PONG with the same nonce. Who owes blocks and answers
 //     nothing for long may be taken for dead.
+//   - READY: its sender, who has pieces that the receiver lacks, is asked for less than
+//     he could send, and would serve the receiver at once. It need not be heeded. He who
+//     keeps more peers waiting than he serves says it to none.
+//   - WITHDRAW: the blocks asked for of that piece are wanted no more if none of them is
+//     on its way. Each of these requests is ended by REJECT at once, or, if any DATA of
+//     the piece has been sent, none. So they can be taken to somebody who is ready, and
+//     no block comes twice.
 //
 // Two nodes need one connection. Of two that they opened to each other at once the one
 // stays that the node with the lower id opened; else the older one, provided that it

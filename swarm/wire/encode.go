@@ -148,3 +148,11 @@ func (f Pong) Append(dst []byte) []byte {
 func (f Bye) Append(dst []byte) []byte {
 	return append(appendHead(dst, kindBye, 1), byte(f.Reason))
 }
+
+// Append appends the frame to dst.
+func (f Ready) Append(dst []byte) []byte { return appendHead(dst, kindReady, 0) }
+
+// Append appends the frame to dst.
+func (f Withdraw) Append(dst []byte) []byte {
+	return appendInt(appendHead(dst, kindWithdraw, 4), f.Piece)
+}

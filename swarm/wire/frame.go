@@ -39,13 +39,15 @@ const (
 	kindPing       kind = 0x0d
 	kindPong       kind = 0x0e
 	kindBye        kind = 0x0f
+	kindReady      kind = 0x10
+	kindWithdraw   kind = 0x11
 
 	mustKnow kind = 0x80
 )
 
 func (k kind) String() string {
 	names := [...]string{"", "HELLO", "BITFIELD", "HAVE_ALL", "HAVE_NONE", "HAVE", "FETCHING", "UNFETCHING",
-		"REQUEST", "DATA", "REJECT", "CANCEL", "PEX", "PING", "PONG", "BYE"}
+		"REQUEST", "DATA", "REJECT", "CANCEL", "PEX", "PING", "PONG", "BYE", "READY", "WITHDRAW"}
 	if k > 0 && int(k) < len(names) {
 		return names[k]
 	}
@@ -53,8 +55,8 @@ func (k kind) String() string {
 }
 
 // Frame is what Conn.Next returns: *Hello, *Bitfield, *Have, *Fetching,
-// *Unfetching, *Request, *Data, *Reject, *Cancel, *PEX, *Ping, *Pong or *Bye. Each
-// but Data has an Append method that encodes it for Conn.Write.
+// *Unfetching, *Request, *Data, *Reject, *Cancel, *PEX, *Ping, *Pong, *Bye, *Ready or
+// *Withdraw. Each but Data has an Append method that encodes it for Conn.Write.
 type Frame interface{ kind() kind }
 
 // Hello is the first frame of both ends.
@@ -123,6 +125,14 @@ type Pong struct{ Nonce uint64 }
 // Bye is the last frame of its sender, who closes the connection.
 type Bye struct{ Reason ByeReason }
 
+// Ready tells that its sender would serve the receiver at once, and has something
+// that the receiver lacks.
+type Ready struct{}
+
+// Withdraw takes back all requests for blocks of a piece, if no Data of it is on its
+// way. It ends each in a Reject, or none of them.
+type Withdraw struct{ Piece int }
+
 func (Hello) kind() kind      { return kindHello }
 func (Bitfield) kind() kind   { return kindBitfield }
 func (Have) kind() kind       { return kindHave }
@@ -136,3 +146,5 @@ func (PEX) kind() kind        { return kindPEX }
 func (Ping) kind() kind       { return kindPing }
 func (Pong) kind() kind       { return kindPong }
 func (Bye) kind() kind        { return kindBye }
+func (Ready) kind() kind      { return kindReady }
+func (Withdraw) kind() kind   { return kindWithdraw }

@@ -47,6 +47,8 @@ func frames() []appender {
 		&PEX{Addrs: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:7411"), netip.MustParseAddrPort("[2001:db8::1]:65535")}},
 		&Ping{Nonce: 0x0123456789abcdef},
 		&Pong{Nonce: 1},
+		&Ready{},
+		&Withdraw{Piece: 99},
 		&Bye{Reason: ByeFull},
 	}
 }
@@ -196,7 +198,10 @@ func TestViolations(t *testing.T) {
 		{"PING too short", "0d 00000007 00000000000000", "7 bytes long", ByeProtocol},
 		{"PONG too long", "0e 7fffffff", "2147483647 bytes long", ByeProtocol},
 		{"BYE too long", "0f ffffffff", "4294967295 bytes long", ByeProtocol},
-		{"unknown too long", "10 00010001", "65537 bytes long", ByeProtocol},
+		{"READY with body", "10 00000001 00", "1 bytes long, not 0 to 0", ByeProtocol},
+		{"WITHDRAW too short", "11 00000003 000000", "3 bytes long, not 4 to 4", ByeProtocol},
+		{"WITHDRAW beyond", "11 00000004 00000064", "piece 100 of 100", ByeProtocol},
+		{"unknown too long", "55 00010001", "65537 bytes long", ByeProtocol},
 		{"must be known", "80 00000000", "this version does not know it", ByeUnsupported},
 		{"must be known, long", "ff ffffffff", "this version does not know it", ByeUnsupported},
 	} {

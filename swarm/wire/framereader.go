@@ -36,6 +36,8 @@ type frameReader struct {
 	ping       Ping
 	pong       Pong
 	bye        Bye
+	ready      Ready
+	withdraw   Withdraw
 }
 
 // next returns the next frame that is known. What is left of a block is skipped
@@ -80,7 +82,7 @@ func (r *frameReader) readHead() (kind, int, error) {
 }
 
 // known tells whether a frame is one of ours; others below mustKnow are skipped.
-func known(k kind) bool { return k >= kindHello && k <= kindBye }
+func known(k kind) bool { return k >= kindHello && k <= kindWithdraw }
 
 // limits returns how long the body of a frame may be, in bytes.
 func (r *frameReader) limits(k kind) (least, most int) {
@@ -89,7 +91,7 @@ func (r *frameReader) limits(k kind) (least, most int) {
 		return helloSize, maxHello
 	case kindBitfield:
 		return bitfieldSize(r.pieces), bitfieldSize(r.pieces)
-	case kindHaveAll, kindHaveNone:
+	case kindHaveAll, kindHaveNone, kindReady:
 		return 0, 0
 	case kindHave, kindFetching, kindUnfetching:
 		return 4, 4 * MaxBatch
@@ -99,7 +101,7 @@ func (r *frameReader) limits(k kind) (least, most int) {
 		return dataSize + 1, dataSize + MaxBlock
 	case kindReject:
 		return 5, 5
-	case kindCancel:
+	case kindCancel, kindWithdraw:
 		return 4, 4
 	case kindPEX:
 		return 0, MaxPEX * (1 + 16 + 2)

@@ -10,7 +10,7 @@ type RejectReason uint8
 const (
 	RejectBusy      RejectReason = 1 // more asked ahead than Window, or not this peer's turn: ask again later
 	RejectMissing   RejectReason = 2 // its sender does not have the piece, or not that range of it
-	RejectCancelled RejectReason = 3 // as asked for with CANCEL
+	RejectCancelled RejectReason = 3 // as asked for with CANCEL or WITHDRAW
 	RejectUnshared  RejectReason = 4 // its sender shares nothing
 	RejectFailed    RejectReason = 5 // its sender could not read its disk
 )

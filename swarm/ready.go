@@ -1,0 +1,108 @@
+package swarm
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/shoal-dl/shoal/swarm/wire"
+)
+
+const (
+	// readyEvery is how often neighbours are told that we are ready to serve them, at most.
+	readyEvery = 100 * time.Millisecond
+	// readyFirst is how long one who was told is not told again before it has asked for
+	// something, and readySeldom how long at last.
+	readyFirst  = 500 * time.Millisecond
+	readySeldom = 30 * time.Second
+)
+
+// readiness is when a neighbour may be told again that we would serve it. The zero
+// value is one that has not been told since it asked for something.
+type readiness struct {
+	next  time.Time
+	pause time.Duration
+}
+
+// told notes that it was told now.
+func (r *readiness) told(now time.Time) {
+	r.pause = min(max(2*r.pause, readyFirst), readySeldom)
+	r.next = now.Add(r.pause)
+}
+
+// tellReady tells neighbours that they would be served at once, as long as fewer hosts
+// want something than are served at once. In a crowd, those who know of a piece ask the
+// first who had it, and his queue is long while those to whom it has come since have
+// nothing to do. So few are told at a time, at random, and they need not know anything
+// about the others.
+func (n *Node) tellReady(ctx context.Context) {
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	for {
+		select {
+		case <-n.free:
+		case <-pause.C:
+		case <-ctx.Done():
+			return
+		}
+		room, now := n.turns.room(), time.Now()
+		next := now.Add(readySeldom)
+		n.each(func(s *Swarm) {
+			told, again := s.tellReady(room, now)
+			room -= told
+			if again.Before(next) {
+				next = again
+			}
+		})
+		select {
+		case <-time.After(readyEvery):
+		case <-ctx.Done():
+			return
+		}
+		pause.Reset(next.Sub(now))
+	}
+}
+
+// tellReady tells some neighbours, as many as there is room for. It returns how many it
+// told, and when there is somebody else to tell.
+func (s *Swarm) tellReady(room int, now time.Time) (told int, next time.Time) {
+	next = now.Add(readySeldom)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, i := range rand.Perm(len(s.peers)) {
+		p := s.peers[i]
+		due := p.up.readyAgain()
+		switch {
+		case s.node.turns.wants(p.up.turn) || !s.shares(p.lan) || !s.gives(p):
+		case due.After(now) || told >= room:
+			if due.Before(next) {
+				next = due
+			}
+		default:
+			told++
+			p.up.tellReady(now)
+			_ = p.say(wire.Ready{}.Append) // who does not read is found out elsewhere
+		}
+	}
+	return told, next
+}
+
+// gives tells whether we have a piece that p lacks. The caller holds s.mu.
+func (s *Swarm) gives(p *Peer) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.have != nil && s.have.DifferenceCardinality(p.have) > 0
+}
+
+// readyAgain is when the peer may be told again that we are ready.
+func (u *upload) readyAgain() time.Time {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.ready.next
+}
+
+func (u *upload) tellReady(now time.Time) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.ready.told(now)
+}
