@@ -19,15 +19,17 @@ type village struct {
 	peers []Partial
 	told  []string // "fetching 1 2" and the like
 	have  int      // pieces
+	ready chan struct{}
 }
 
-func (v *village) News() <-chan struct{} { return nil }
-func (v *village) Peers() []Partial      { return v.peers }
-func (v *village) Rank(int) uint64       { return 0 }
-func (v *village) Uploaded() int64       { return 0 }
-func (v *village) Have(int)              { v.have++ }
-func (v *village) Fetching(p []int)      { v.tell("fetching", p) }
-func (v *village) Unfetching(p []int)    { v.tell("unfetching", p) }
+func (v *village) News() <-chan struct{}  { return nil }
+func (v *village) Ready() <-chan struct{} { return v.ready }
+func (v *village) Peers() []Partial       { return v.peers }
+func (v *village) Rank(int) uint64        { return 0 }
+func (v *village) Uploaded() int64        { return 0 }
+func (v *village) Have(int)               { v.have++ }
+func (v *village) Fetching(p []int)       { v.tell("fetching", p) }
+func (v *village) Unfetching(p []int)     { v.tell("unfetching", p) }
 func (v *village) Ban(p Source, _ string) {
 	v.told = append(v.told, "ban "+p.Name())
 }
@@ -42,6 +44,8 @@ type villager struct {
 	has, gets *bitset.BitSet
 	version   uint64
 	rank      uint64 // of piece 0; that of each other is one higher
+	ready     atomic.Bool
+	withdraws chan struct{} // closed by Withdraw; nil: it does not agree
 }
 
 func newVillager(name string, has ...uint) *villager {
@@ -56,6 +60,27 @@ func (v *villager) Kind() Kind                       { return KindPeer }
 func (v *villager) Look(f func(_, _ *bitset.BitSet)) { f(v.has, v.gets) }
 func (v *villager) Version() uint64                  { return v.version }
 func (v *villager) Rank(piece int) uint64            { return v.rank + uint64(piece) }
+func (v *villager) Ready() bool                      { return v.ready.Swap(false) }
+
+func (v *villager) Withdraw(int) {
+	if v.withdraws != nil {
+		close(v.withdraws)
+	}
+}
+
+// Pieces is what the fake brings, unless it is withdrawn before.
+func (v *villager) Pieces(ctx context.Context, l Lease) iter.Seq2[Raw, error] {
+	if v.withdraws == nil {
+		return v.fake.Pieces(ctx, l)
+	}
+	return func(yield func(Raw, error) bool) {
+		select {
+		case <-v.withdraws:
+			yield(Raw{}, faultf(FaultWithdrawn, "as you like"))
+		case <-ctx.Done():
+		}
+	}
+}
 
 // amid is a scene of four pieces and no mirror amid peers.
 func amid(t *testing.T, peers ...*villager) (*scene, *village) {
@@ -224,28 +249,49 @@ func TestGivenUpIsBackUnasked(t *testing.T) {
 	})
 }
 
-// TestWaitingIsCalledOff: who has kept us waiting is not to send what another one is
-// asked for by now.
-func TestWaitingIsCalledOff(t *testing.T) {
+// TestWithdrawn: who keeps us waiting agrees not to bring what another one is ready to,
+// and it is no fault of his.
+func TestWithdrawn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dumb, other := newVillager("dumb", 0), newVillager("other", 0, 1)
-		dumb.latency = time.Hour
-		other.rate, other.rank = 256<<10, 1 // a piece takes it a quarter of a second
+		dumb.withdraws = make(chan struct{})
+		other.rate = 1e9
 		s, v := amid(t, dumb, other)
+		v.ready = make(chan struct{}, 1)
 		s.Have = bitset.New(4).Set(2).Set(3)
-		asked := make(chan int, 1)
-		time.AfterFunc(rerouteAfter+2*tick, func() {
-			dumb.mu.Lock()
-			defer dumb.mu.Unlock()
-			asked <- dumb.open
+		took := make(chan time.Duration, 1)
+		began := time.Now()
+		time.AfterFunc(time.Second, func() {
+			other.ready.Store(true)
+			v.ready <- struct{}{}
+			<-dumb.withdraws
+			took <- time.Since(began)
 		})
 		if err := s.Run(t.Context()); err != nil || v.have != 2 {
 			t.Errorf("job: %v; %d pieces", err, v.have)
 		}
-		if n := <-asked; n != 0 || dumb.leases != 1 {
-			t.Errorf("who keeps us waiting has %d of %d leases yet", n, dumb.leases)
+		if at := <-took; at != time.Second {
+			t.Errorf("it was asked after %v", at)
+		}
+		if d := time.Since(began); d > time.Second+2*tick {
+			t.Errorf("it took %v", d)
+		}
+		if s.diary.has("left") {
+			t.Errorf("somebody has left: %q", s.diary.lines)
 		}
 	})
+}
+
+// TestWithdrawnUnasked: who will not bring what nobody has taken from him has failed.
+func TestWithdrawnUnasked(t *testing.T) {
+	b := newBoard(t, 1)
+	p := b.addPeer("A", ".", "#")
+	for range 3 {
+		if b.fault(p, faultf(FaultWithdrawn, "no"), p.notBefore, 0, 2, 0) {
+			return
+		}
+	}
+	t.Error("it may do so for ever")
 }
 
 // TestNewsOfManyGatherLonger, but never for as long as we wait for anything else.

@@ -5,82 +5,107 @@ import (
 	"time"
 )
 
-// TestReroute has A keep us waiting for piece 0, which B has as well, and who suits us
-// better.
+// TestReroute has A keep us waiting for piece 0, which B has as well, and who is ready.
 func TestReroute(t *testing.T) {
 	for name, tt := range map[string]struct {
-		waited time.Duration
 		change func(b *board, asked *claim, a, other *party)
 		want   bool
 	}{
-		"two have it":               {rerouteAfter, nil, true},
-		"we have not waited enough": {rerouteAfter - 1, nil, false},
-		"A answers": {rerouteAfter, func(b *board, asked *claim, _, _ *party) {
-			b.sample(asked, b.now, 0, time.Millisecond)
+		"two have it":                 {nil, true},
+		"B has not told it is ready":  {func(_ *board, _ *claim, _, other *party) { other.readied = 0 }, false},
+		"B told so a while ago":       {func(b *board, _ *claim, _, other *party) { other.readied = b.now - readyFor }, false},
+		"A soon has time for us":      {func(_ *board, asked *claim, _, _ *party) { asked.began += time.Millisecond }, false},
+		"but not, as a rule":          {func(b *board, asked *claim, a, _ *party) { asked.began, a.latency = b.now, time.Second }, true},
+		"A answers":                   {func(b *board, asked *claim, _, _ *party) { b.sample(asked, b.now, 0, time.Millisecond) }, false},
+		"B lacks it":                  {func(b *board, _ *claim, _, other *party) { other.have.Clear(0) }, false},
+		"B is busy":                   {func(b *board, _ *claim, _, other *party) { b.claim(other, []int{1}, b.now) }, false},
+		"it is a race":                {func(_ *board, asked *claim, _, _ *party) { asked.race = true }, false},
+		"a mirror is waited for":      {func(_ *board, asked *claim, a, _ *party) { a.have = nil }, false},
+		"it is not wanted yet":        {func(b *board, _ *claim, _, _ *party) { b.horizon = 0 }, false},
+		"there are two of us":         {func(_ *board, _ *claim, a, _ *party) { a.gone = true }, false},
+		"there is more to the lease":  {func(_ *board, asked *claim, _, _ *party) { asked.rest = []int{0, 1} }, false},
+		"somebody else is to have it": {func(b *board, asked *claim, _, _ *party) { asked.heir = b.addPeer("C", "..", "#.") }, false},
+		"B is to have something else": {func(b *board, _ *claim, _, other *party) {
+			b.claim(b.addPeer("C", "..", ".#"), []int{1}, 0).heir = other
 		}, false},
-		"A suits us better": {rerouteAfter, func(_ *board, _ *claim, a, other *party) {
-			a.rank, other.rank = other.rank, a.rank
-		}, false},
-		"B lacks it": {rerouteAfter, func(b *board, _ *claim, _, other *party) {
-			other.have.Clear(0)
-			b.addPeer("C", "..", "#.").gone = true
-		}, false},
-		"B keeps us waiting as long": {rerouteAfter, func(_ *board, _ *claim, _, other *party) {
-			other.latency = rerouteAfter
-		}, false},
-		"but A for longer, as a rule": {rerouteAfter, func(_ *board, _ *claim, a, other *party) {
-			a.latency, other.latency = 5*rerouteAfter, rerouteAfter
-		}, true},
-		"B is busy":    {rerouteAfter, func(b *board, _ *claim, _, other *party) { b.claim(other, []int{1}, b.now) }, false},
-		"it is a race": {rerouteAfter, func(_ *board, asked *claim, _, _ *party) { asked.race = true }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBoard(t, 2)
-			b.rank = func(int) uint64 { return 1 }
 			a, other := b.addPeer("A", "..", "#."), b.addPeer("B", "..", "#.")
-			a.rank, other.rank = func(int) uint64 { return 8 }, func(int) uint64 { return 9 }
-			if b.suits(a, 0) > b.suits(other, 0) {
-				a.rank, other.rank = other.rank, a.rank
-			}
-			asked := b.claim(a, []int{0}, 0)
-			b.now = tt.waited
+			asked := b.claim(a, []int{0}, time.Second)
+			b.now = time.Second + soonServed + 1
+			other.readied = b.now
 			if tt.change != nil {
 				tt.change(b, asked, a, other)
 			}
-			c := b.reroute(other, b.now)
-			if got := c != nil; got != tt.want || asked.emptied() != tt.want {
-				t.Errorf("B is asked %v, and A is not any more %v; want %v", got, asked.emptied(), tt.want)
+			b.reroute(other, b.now)
+			if got := asked.heir == other; got != tt.want {
+				t.Errorf("B is to have it %v, want %v", got, tt.want)
 			}
 		})
 	}
 }
 
-// TestRerouteEvenly has many of us wait for the same with one of eight: no peer is asked
-// by many more than any other.
-func TestRerouteEvenly(t *testing.T) {
-	const us, peers = 800, 8
-	asked := make(map[string]int)
-	for i := range us {
+// TestRerouteLongest takes what would wait longest, and one piece for each word.
+func TestRerouteLongest(t *testing.T) {
+	b := newBoard(t, 3)
+	var asked []*claim
+	for i, name := range []string{"A", "B", "C"} {
+		p := b.addPeer(name, "...", "###")
+		p.latency = []time.Duration{time.Second, 3 * time.Second, 2 * time.Second}[i]
+		asked = append(asked, b.claim(p, []int{i}, b.now))
+	}
+	p := b.addPeer("D", "...", "###")
+	for range 2 {
+		b.now += tick
+		b.reroute(p, b.now)
+		p.readied = b.now
+		b.reroute(p, b.now)
+	}
+	if asked[1].heir != p || asked[0].heir != nil || asked[2].heir != nil {
+		t.Errorf("taken are %v, %v and %v", asked[0].heir, asked[1].heir, asked[2].heir)
+	}
+}
+
+// TestInherit: what was withdrawn goes to the heir, if it can have it.
+func TestInherit(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(b *board, heir *party)
+		want   bool
+	}{
+		"it can":                {func(*board, *party) {}, true},
+		"it is gone":            {func(_ *board, heir *party) { heir.gone = true }, false},
+		"it is not to be asked": {func(b *board, heir *party) { heir.notBefore = b.now + 1 }, false},
+		"it has enough to do":   {func(b *board, heir *party) { heir.host.limit = 0 }, false},
+		"another one has it":    {func(b *board, _ *party) { b.claim(b.add("M"), []int{0}, b.now) }, false},
+	} {
 		b := newBoard(t, 1)
-		b.rank = func(int) uint64 { return uint64(i) << 40 }
-		for k := range peers {
-			b.addPeer(string(rune('A'+k)), ".", "#").rank = func(int) uint64 { return uint64(k) << 32 }
-		}
-		b.claim(b.parties[0], []int{0}, 0)
-		b.now = rerouteAfter
-		for _, p := range b.parties {
-			b.reroute(p, b.now)
-			b.now += rerouteAfter
-		}
-		for _, c := range b.claims {
-			if len(c.rest) > 0 {
-				asked[c.by.name]++
-			}
+		a, heir := b.addPeer("A", ".", "#"), b.addPeer("B", ".", "#")
+		c := b.claim(a, []int{0}, b.now)
+		c.heir = heir
+		b.ended(c)
+		tt.change(b, heir)
+		if got := b.inherit(c, b.now); (got != nil) != tt.want || got != nil && (got.by != heir || len(got.rest) != 1) {
+			t.Errorf("%s: %+v, want any %v", name, got, tt.want)
 		}
 	}
-	for name, n := range asked {
-		if n < us/peers/2 || n > 2*us/peers {
-			t.Errorf("%s is asked by %d of %d", name, n, us)
-		}
+}
+
+// TestReadyForRare: of what is for others to ask for first, who is ready is asked at once.
+func TestReadyForRare(t *testing.T) {
+	b := newBoard(t, 1)
+	b.rank = func(int) uint64 { return 0 }
+	p := b.addPeer("A", ".", "#")
+	p.heard, b.spread = b.now, b.now
+	for _, name := range []string{"B", "C", "D"} {
+		b.addPeer(name, ".", ".").rank = func(int) uint64 { return 9 }
+	}
+	b.now += tick
+	if c := b.lendRare(p, b.now); c != nil {
+		t.Fatalf("it is asked before it is our turn: %v", c.rest)
+	}
+	p.readied = b.now
+	if b.lendRare(p, b.now) == nil {
+		t.Error("it is ready, and not asked")
 	}
 }

@@ -282,6 +282,7 @@ func (p *Peer) takeBitfield(have *bitset.BitSet) {
 	p.down.open(window)
 	p.version.Add(1)
 	signal(p.swarm.news)
+	signal(p.swarm.node.free)
 }
 
 // takeHave notes pieces that can be had from the peer, which so begins to serve

@@ -46,6 +46,9 @@ func (n *Node) tellReady(ctx context.Context) {
 			return
 		}
 		room, now := n.turns.room(), time.Now()
+		if room <= 0 {
+			continue // until somebody has got all he wants
+		}
 		next := now.Add(readySeldom)
 		n.each(func(s *Swarm) {
 			told, again := s.tellReady(room, now)
@@ -59,7 +62,7 @@ func (n *Node) tellReady(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		pause.Reset(next.Sub(now))
+		pause.Reset(time.Until(next))
 	}
 }
 
@@ -71,17 +74,16 @@ func (s *Swarm) tellReady(room int, now time.Time) (told int, next time.Time) {
 	defer s.mu.Unlock()
 	for _, i := range rand.Perm(len(s.peers)) {
 		p := s.peers[i]
-		due := p.up.readyAgain()
-		switch {
-		case s.node.turns.wants(p.up.turn) || !s.shares(p.lan) || !s.gives(p):
-		case due.After(now) || told >= room:
-			if due.Before(next) {
-				next = due
-			}
-		default:
+		if s.node.turns.wants(p.up.turn) || !s.shares(p.lan) || !s.gives(p) {
+			continue
+		}
+		due, tell := p.up.isReady(now, told < room)
+		if tell {
 			told++
-			p.up.tellReady(now)
 			_ = p.say(wire.Ready{}.Append) // who does not read is found out elsewhere
+		}
+		if due.Before(next) {
+			next = due
 		}
 	}
 	return told, next
@@ -94,15 +96,13 @@ func (s *Swarm) gives(p *Peer) bool {
 	return p.have != nil && s.have.DifferenceCardinality(p.have) > 0
 }
 
-// readyAgain is when the peer may be told again that we are ready.
-func (u *upload) readyAgain() time.Time {
+// isReady tells whether the peer is to be told now that we are ready, if it may be, and
+// when it may be told next.
+func (u *upload) isReady(now time.Time, may bool) (next time.Time, tell bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.ready.next
-}
-
-func (u *upload) tellReady(now time.Time) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.ready.told(now)
+	if tell = may && !u.ready.next.After(now); tell {
+		u.ready.told(now)
+	}
+	return u.ready.next, tell
 }
