@@ -49,12 +49,12 @@ func (l *ledger) heirTo(p *party) bool {
 // waits tells whether the peer of a claim has yet to begin to answer.
 func (c *claim) waits() bool { return c.by.have != nil && !c.answered && !c.race }
 
-// inherit gives the heir of a claim that was withdrawn, and has ended, what is left of
-// it, or nobody if somebody else has it, or the heir cannot take it.
+// inherit gives the heir of a claim that was withdrawn, and has ended, its piece, unless
+// somebody else has it, or the heir has come to something else meanwhile.
 func (l *ledger) inherit(c *claim, now time.Duration) *claim {
-	p := c.heir
-	if p.gone || now < p.notBefore || p.host.open >= p.host.limit || slices.ContainsFunc(c.rest, func(i int) bool { return l.taken.Test(uint(i)) }) {
+	p, piece := c.heir, c.rest[0]
+	if p.gone || now < p.notBefore || p.open > 0 || l.taken.Test(uint(piece)) {
 		return nil
 	}
-	return l.claim(p, slices.Clone(c.rest), now)
+	return l.claim(p, []int{piece}, now)
 }

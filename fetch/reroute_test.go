@@ -76,11 +76,11 @@ func TestInherit(t *testing.T) {
 		"it can":                {func(*board, *party) {}, true},
 		"it is gone":            {func(_ *board, heir *party) { heir.gone = true }, false},
 		"it is not to be asked": {func(b *board, heir *party) { heir.notBefore = b.now + 1 }, false},
-		"it has enough to do":   {func(b *board, heir *party) { heir.host.limit = 0 }, false},
+		"it has enough to do":   {func(b *board, heir *party) { b.claim(heir, []int{1}, b.now) }, false},
 		"another one has it":    {func(b *board, _ *party) { b.claim(b.add("M"), []int{0}, b.now) }, false},
 	} {
-		b := newBoard(t, 1)
-		a, heir := b.addPeer("A", ".", "#"), b.addPeer("B", ".", "#")
+		b := newBoard(t, 2)
+		a, heir := b.addPeer("A", "..", "##"), b.addPeer("B", "..", "##")
 		c := b.claim(a, []int{0}, b.now)
 		c.heir = heir
 		b.ended(c)

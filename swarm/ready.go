@@ -74,13 +74,19 @@ func (s *Swarm) tellReady(room int, now time.Time) (told int, next time.Time) {
 	defer s.mu.Unlock()
 	for _, i := range rand.Perm(len(s.peers)) {
 		p := s.peers[i]
-		if s.node.turns.wants(p.up.turn) || !s.shares(p.lan) || !s.gives(p) {
+		if s.node.turns.wants(p.up.turn) || !s.shares(p.lan) {
 			continue
 		}
-		due, tell := p.up.isReady(now, told < room)
-		if tell {
-			told++
-			_ = p.say(wire.Ready{}.Append) // who does not read is found out elsewhere
+		due := p.up.nextReady()
+		if !due.After(now) {
+			if !s.gives(p) {
+				continue
+			}
+			if told < room {
+				told++
+				due = p.up.tellReady(now)
+				_ = p.say(wire.Ready{}.Append) // who does not read is found out elsewhere
+			}
 		}
 		if due.Before(next) {
 			next = due
@@ -93,16 +99,20 @@ func (s *Swarm) tellReady(room int, now time.Time) (told int, next time.Time) {
 func (s *Swarm) gives(p *Peer) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.have != nil && s.have.DifferenceCardinality(p.have) > 0
+	return p.have != nil && !p.whole && s.have.DifferenceCardinality(p.have) > 0
 }
 
-// isReady tells whether the peer is to be told now that we are ready, if it may be, and
-// when it may be told next.
-func (u *upload) isReady(now time.Time, may bool) (next time.Time, tell bool) {
+// nextReady is when the peer may be told that we are ready.
+func (u *upload) nextReady() time.Time {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if tell = may && !u.ready.next.After(now); tell {
-		u.ready.told(now)
-	}
-	return u.ready.next, tell
+	return u.ready.next
+}
+
+// tellReady notes that it is told now, and returns when it may be told again.
+func (u *upload) tellReady(now time.Time) time.Time {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.ready.told(now)
+	return u.ready.next
 }
