@@ -21,7 +21,7 @@ const (
 	// we take turns; before, it would win too little.
 	turnCrowd = 4
 	// turnSoonest is when we can tell what mirrors give, at the earliest.
-	turnSoonest = time.Second
+	turnSoonest = 500 * time.Millisecond
 	// turnMissed is how long we wait for the one whose turn it is: behind busy lines, news
 	// of what he is getting takes a second.
 	turnMissed = 3 * time.Second

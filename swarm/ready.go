@@ -10,7 +10,7 @@ import (
 
 const (
 	// readyEvery is how often neighbours are told that we are ready to serve them, at most.
-	readyEvery = 100 * time.Millisecond
+	readyEvery = 50 * time.Millisecond
 	// readyFirst is how long one who was told is not told again before it has asked for
 	// something, and readySeldom how long at last.
 	readyFirst  = 500 * time.Millisecond
