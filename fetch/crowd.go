@@ -26,12 +26,14 @@ type Partial interface {
 	// Version changes whenever Look would show something else.
 	Version() uint64
 
-	// Ready tells, once, that the peer would serve us at once, as it said.
-	Ready() bool
+	// Ready is when the peer last told that it would serve us at once; the zero Time
+	// for never.
+	Ready() time.Time
 
 	// Withdraw asks the peer not to bring a piece of a lease, if it has not begun to.
-	// If it agrees, the lease ends with FaultWithdrawn; else nothing comes of it.
-	Withdraw(piece int)
+	// If it agrees, the lease ends with FaultWithdrawn; else nothing comes of it. It
+	// tells whether the peer could be asked: the lease may be about to begin.
+	Withdraw(piece int) bool
 
 	// Rank is a hash of the peer and a piece, the same to all who know the
 	// peer (rendezvous hashing, Thaler and Ravishankar 1998).
@@ -108,14 +110,16 @@ func (r *running) meet() {
 		}
 	}
 	r.forget()
+	r.heed()
 	r.Gauges.Peers.Store(int32(len(peers)))
 }
 
 // heed notes which peers have told that they are ready.
 func (r *running) heed() {
 	for p, s := range r.known {
-		if p.Ready() {
-			s.party.readied, s.party.looked = r.now(), 0
+		if at := p.Ready(); at.After(s.readied) {
+			s.readied = at
+			s.party.readied, s.party.looked = at.Sub(r.started), 0
 		}
 	}
 }

@@ -43,8 +43,8 @@ type villager struct {
 	*fake
 	has, gets *bitset.BitSet
 	version   uint64
-	rank      uint64 // of piece 0; that of each other is one higher
-	ready     atomic.Bool
+	rank      uint64        // of piece 0; that of each other is one higher
+	ready     atomic.Int64  // when, in nanoseconds since 1970; 0 for never
 	withdraws chan struct{} // closed by Withdraw; nil: it does not agree
 }
 
@@ -60,12 +60,24 @@ func (v *villager) Kind() Kind                       { return KindPeer }
 func (v *villager) Look(f func(_, _ *bitset.BitSet)) { f(v.has, v.gets) }
 func (v *villager) Version() uint64                  { return v.version }
 func (v *villager) Rank(piece int) uint64            { return v.rank + uint64(piece) }
-func (v *villager) Ready() bool                      { return v.ready.Swap(false) }
 
-func (v *villager) Withdraw(int) {
-	if v.withdraws != nil {
+func (v *villager) Ready() (at time.Time) {
+	if since := v.ready.Load(); since != 0 {
+		at = time.Unix(0, since)
+	}
+	return at
+}
+
+// Withdraw has the lease under way withdrawn, the second time it is asked: at first it is
+// about to begin.
+func (v *villager) Withdraw(int) bool {
+	if v.withdraws == nil {
+		return true
+	}
+	if v.version++; v.version == 2 {
 		close(v.withdraws)
 	}
+	return v.version == 2
 }
 
 // Pieces is what the fake brings, unless it is withdrawn before.
@@ -262,7 +274,7 @@ func TestWithdrawn(t *testing.T) {
 		took := make(chan time.Duration, 1)
 		began := time.Now()
 		time.AfterFunc(time.Second, func() {
-			other.ready.Store(true)
+			other.ready.Store(time.Now().UnixNano())
 			v.ready <- struct{}{}
 			<-dumb.withdraws
 			took <- time.Since(began)
@@ -270,16 +282,34 @@ func TestWithdrawn(t *testing.T) {
 		if err := s.Run(t.Context()); err != nil || v.have != 2 {
 			t.Errorf("job: %v; %d pieces", err, v.have)
 		}
-		if at := <-took; at != time.Second {
+		if at := <-took; at > time.Second+tick {
 			t.Errorf("it was asked after %v", at)
 		}
-		if d := time.Since(began); d > time.Second+2*tick {
+		if d := time.Since(began); d > time.Second+3*tick {
 			t.Errorf("it took %v", d)
 		}
 		if s.diary.has("left") {
 			t.Errorf("somebody has left: %q", s.diary.lines)
 		}
 	})
+}
+
+// TestReadyBeforeMet: a peer may say so before we have looked at it, and what it said
+// counts once, and from then on.
+func TestReadyBeforeMet(t *testing.T) {
+	p := newVillager("p", 0)
+	s, _ := amid(t, p)
+	r := met(t, s)
+	p.ready.Store(r.started.Add(time.Second).UnixNano())
+	r.meet()
+	if at := r.parties[0].party.readied; at != time.Second {
+		t.Errorf("it is ready since %v", at)
+	}
+	r.parties[0].party.readied = 0
+	r.heed()
+	if at := r.parties[0].party.readied; at != 0 {
+		t.Errorf("it is ready again since %v", at)
+	}
 }
 
 // TestWithdrawnUnasked: who will not bring what nobody has taken from him has failed.

@@ -319,6 +319,7 @@ func (l *ledger) claim(p *party, pieces []int, now time.Duration) *claim {
 	}
 	p.open++
 	p.host.open++
+	p.readied = 0
 	p.last = pieces[len(pieces)-1] + 1
 	p.runs = 0
 	for k, i := range pieces {

@@ -62,8 +62,9 @@ type claim struct {
 	robbed bool  // the source was asked for more than the claim still has
 	race   bool  // somebody else is bringing the same piece
 
-	heir      *party // who is to bring it instead, if its peer agrees; nil for nobody
-	withdrawn bool   // its peer has been asked
+	heir      *party        // who is to bring it instead, if its peer agrees; nil for nobody
+	willed    time.Duration // when that was decided
+	withdrawn bool          // its peer has been asked
 
 	began    time.Duration
 	answered bool  // its first bytes are about to come, or have come

@@ -54,7 +54,7 @@ func (l *ledger) fault(p *party, f *Fault, now, deadline time.Duration, retries 
 			break
 		}
 		p.retry(now, retries, jitter)
-	case FaultPassing, FaultWithdrawn: // which we did not ask for
+	case FaultPassing, FaultWithdrawn: // for which we did not ask
 		p.retry(now, retries, jitter)
 	}
 	if f.RetryAfter > 0 && !p.gone {

@@ -11,22 +11,38 @@ func TestReroute(t *testing.T) {
 		change func(b *board, asked *claim, a, other *party)
 		want   bool
 	}{
-		"two have it":                 {nil, true},
-		"B has not told it is ready":  {func(_ *board, _ *claim, _, other *party) { other.readied = 0 }, false},
-		"B told so a while ago":       {func(b *board, _ *claim, _, other *party) { other.readied = b.now - readyFor }, false},
-		"A soon has time for us":      {func(_ *board, asked *claim, _, _ *party) { asked.began += time.Millisecond }, false},
-		"but not, as a rule":          {func(b *board, asked *claim, a, _ *party) { asked.began, a.latency = b.now, time.Second }, true},
-		"A answers":                   {func(b *board, asked *claim, _, _ *party) { b.sample(asked, b.now, 0, time.Millisecond) }, false},
-		"B lacks it":                  {func(b *board, _ *claim, _, other *party) { other.have.Clear(0) }, false},
-		"B is busy":                   {func(b *board, _ *claim, _, other *party) { b.claim(other, []int{1}, b.now) }, false},
-		"it is a race":                {func(_ *board, asked *claim, _, _ *party) { asked.race = true }, false},
-		"a mirror is waited for":      {func(_ *board, asked *claim, a, _ *party) { a.have = nil }, false},
-		"it is not wanted yet":        {func(b *board, _ *claim, _, _ *party) { b.horizon = 0 }, false},
-		"there are two of us":         {func(_ *board, _ *claim, a, _ *party) { a.gone = true }, false},
-		"there is more to the lease":  {func(_ *board, asked *claim, _, _ *party) { asked.rest = []int{0, 1} }, false},
-		"somebody else is to have it": {func(b *board, asked *claim, _, _ *party) { asked.heir = b.addPeer("C", "..", "#.") }, false},
+		"two have it":                {nil, true},
+		"B has not told it is ready": {func(_ *board, _ *claim, _, other *party) { other.readied = 0 }, false},
+		"B told so a while ago":      {func(b *board, _ *claim, _, other *party) { other.readied = b.now - readyFor }, false},
+		"A soon has time for us":     {func(_ *board, asked *claim, _, _ *party) { asked.began += time.Millisecond }, false},
+		"but not, as a rule":         {func(b *board, asked *claim, a, _ *party) { asked.began, a.latency = b.now, time.Second }, true},
+		"A answers":                  {func(b *board, asked *claim, _, _ *party) { b.sample(asked, b.now, 0, time.Millisecond) }, false},
+		"B lacks it":                 {func(b *board, _ *claim, _, other *party) { other.have.Clear(0) }, false},
+		"B is busy":                  {func(b *board, _ *claim, _, other *party) { b.claim(other, []int{1}, b.now) }, false},
+		"it is a race":               {func(_ *board, asked *claim, _, _ *party) { asked.race = true }, false},
+		"a mirror is waited for":     {func(_ *board, asked *claim, a, _ *party) { a.have = nil }, false},
+		"it is not wanted yet":       {func(b *board, _ *claim, _, _ *party) { b.horizon = 0 }, false},
+		"there are two of us":        {func(_ *board, _ *claim, a, _ *party) { a.gone = true }, false},
+		"there is more to the lease": {func(_ *board, asked *claim, _, _ *party) { asked.rest = []int{0, 1} }, false},
+		"B has failed":               {func(_ *board, _ *claim, _, other *party) { other.tries = 1 }, false},
+		"B is slower than A's queue": {func(b *board, _ *claim, _, other *party) {
+			other.proven = true
+			other.each.sample(b.now, 0)
+			other.each.sample(b.now+time.Second, testPiece/10)
+		}, false},
+		"A is far away": {func(_ *board, _ *claim, a, _ *party) { a.least = soonServed }, false},
+		"somebody else is to have it": {func(b *board, asked *claim, _, _ *party) {
+			asked.heir, asked.willed = b.addPeer("C", "..", "#."), b.now
+		}, false},
+		"who has gone": {func(b *board, asked *claim, _, _ *party) {
+			asked.heir, asked.willed = &party{gone: true}, b.now
+		}, true},
+		"but A does not answer": {func(b *board, asked *claim, _, _ *party) {
+			asked.heir, asked.willed = b.addPeer("C", "..", "#."), b.now-agreesWithin
+		}, true},
 		"B is to have something else": {func(b *board, _ *claim, _, other *party) {
-			b.claim(b.addPeer("C", "..", ".#"), []int{1}, 0).heir = other
+			c := b.claim(b.addPeer("C", "..", ".#"), []int{1}, b.now)
+			c.heir, c.willed = other, b.now
 		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -77,6 +93,7 @@ func TestInherit(t *testing.T) {
 		"it is gone":            {func(_ *board, heir *party) { heir.gone = true }, false},
 		"it is not to be asked": {func(b *board, heir *party) { heir.notBefore = b.now + 1 }, false},
 		"it has enough to do":   {func(b *board, heir *party) { b.claim(heir, []int{1}, b.now) }, false},
+		"it has lost it":        {func(_ *board, heir *party) { heir.have.Clear(0) }, false},
 		"another one has it":    {func(b *board, _ *party) { b.claim(b.add("M"), []int{0}, b.now) }, false},
 	} {
 		b := newBoard(t, 2)

@@ -36,9 +36,10 @@ type sourceState struct {
 	Source
 	party   *party
 	joined  bool
-	reason  string // why it left, or its last fault
-	version uint64 // of what a peer has, when we last looked
-	met     uint64 // the last meeting at which a peer was there; 0 of a mirror
+	reason  string    // why it left, or its last fault
+	version uint64    // of what a peer has, when we last looked
+	met     uint64    // the last meeting at which a peer was there; 0 of a mirror
+	readied time.Time // when it last told that it is ready
 
 	back, sulk time.Duration // when a peer that was given up may be asked again, and after how long
 }
@@ -156,8 +157,7 @@ func (r *running) assign() error {
 func (r *running) withdraw() {
 	for _, l := range r.leases {
 		if c := l.claim; c.heir != nil && !c.withdrawn {
-			c.withdrawn = true
-			l.source.Source.(Partial).Withdraw(c.rest[0])
+			c.withdrawn = l.source.Source.(Partial).Withdraw(c.rest[0])
 		}
 	}
 }
@@ -271,7 +271,7 @@ func (r *running) ended(l *lease, err error) {
 	r.ledger.ended(l.claim)
 	r.untell(l.claim)
 	f := AsFault(err)
-	if f != nil && f.Kind == FaultWithdrawn && l.claim.heir != nil {
+	if f != nil && f.Kind == FaultWithdrawn && l.claim.withdrawn {
 		r.inherit(l.claim)
 		return
 	}
@@ -293,7 +293,7 @@ func (r *running) ended(l *lease, err error) {
 // inherit starts the lease of a claim's heir.
 func (r *running) inherit(c *claim) {
 	i := slices.IndexFunc(r.parties, func(s *sourceState) bool { return s.party == c.heir })
-	if i < 0 {
+	if i < 0 || r.paused {
 		return
 	}
 	if next := r.ledger.inherit(c, r.now()); next != nil {

@@ -164,14 +164,18 @@ func (d *download) unasked() bool {
 	return false
 }
 
-// unaskedOf is the lease of a piece of which no block was asked for yet; nil if one was.
-func (d *download) unaskedOf(piece int) *bringing {
-	for _, l := range d.leases {
-		if slices.Contains(l.left, piece) || slices.ContainsFunc(l.parts, func(p *part) bool { return p.piece == piece && p.asked == 0 }) {
-			return l
+// leaseOf is the last lease that has a piece still to bring, nil if none has, and whether
+// any block of it was asked for.
+func (d *download) leaseOf(piece int) (l *bringing, asked bool) {
+	for _, l := range slices.Backward(d.leases) {
+		if slices.Contains(l.left, piece) {
+			return l, false
+		}
+		if i := slices.IndexFunc(l.parts, func(p *part) bool { return p.piece == piece }); i >= 0 {
+			return l, l.parts[i].asked > 0
 		}
 	}
-	return nil
+	return nil, false
 }
 
 func (l *bringing) unasked() bool {

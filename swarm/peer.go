@@ -64,7 +64,7 @@ type Peer struct {
 
 	gentle gentle
 
-	ready atomic.Bool // it told that it is, and Ready has not
+	ready atomic.Int64 // when it told that it is, in nanoseconds of the stream's age; 0 for never
 }
 
 // meeting is how two peers came together.
@@ -91,7 +91,6 @@ func newPeer(s *Swarm, conn *wire.Conn, stream *stream, how meeting) *Peer {
 	}
 	p.fetching = bitset.New(uint(s.pieces))
 	p.down.requests = make(map[uint32]*request)
-	p.up.begun = -1
 	p.up.turn = newTurn(how.addr.Addr(), func() { signal(p.wake) })
 	p.up.turn.yields = p.mayYield()
 	return p
@@ -129,8 +128,14 @@ func (p *Peer) Look(f func(have, fetching *bitset.BitSet)) {
 // Version changes whenever Look would show something else.
 func (p *Peer) Version() uint64 { return p.version.Load() }
 
-// Ready tells, once, that the peer would serve us at once, as it said.
-func (p *Peer) Ready() bool { return p.ready.Swap(false) }
+// Ready is when the peer last told that it would serve us at once; the zero Time for
+// never.
+func (p *Peer) Ready() time.Time {
+	if age := p.ready.Load(); age > 0 {
+		return p.stream.began.Add(time.Duration(age))
+	}
+	return time.Time{}
+}
 
 // run reads and writes until the connection ends, and closes it.
 func (p *Peer) run() {
@@ -254,8 +259,7 @@ func (p *Peer) handleNews(f wire.Frame) error {
 			p.gentle.heard.Store(int64(trip))
 		}
 	case *wire.Ready:
-		p.ready.Store(true)
-		signal(p.swarm.ready)
+		p.takeReady(int64(p.stream.age()))
 	case *wire.Bye:
 		return &partedError{f.Reason}
 	}

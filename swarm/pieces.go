@@ -104,21 +104,24 @@ func (p *Peer) drop(b *bringing) {
 }
 
 // Withdraw asks the peer not to bring a piece, if it has not begun to. The lease of the
-// piece fails if the peer agrees, and else goes on.
-func (p *Peer) Withdraw(piece int) {
+// piece fails if the peer agrees, and else goes on. It tells whether there is one: it may
+// be about to begin.
+func (p *Peer) Withdraw(piece int) bool {
 	d := &p.down
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.err != nil {
-		return
-	}
-	if l := d.unaskedOf(piece); l != nil {
+	l, asked := d.leaseOf(piece)
+	switch {
+	case l == nil:
+		return false
+	case !asked:
 		l.fail(&Error{Withdrawn: true, Err: fmt.Errorf("fetch piece %d: not asked for yet", piece)})
-		return
+	default:
+		if err := p.say(wire.Withdraw{Piece: piece}.Append); err != nil {
+			p.close(err, byeFor(err))
+		}
 	}
-	if err := p.say(wire.Withdraw{Piece: piece}.Append); err != nil {
-		p.close(err, byeFor(err))
-	}
+	return true
 }
 
 // nextPiece waits until the next piece of the lease is whole. Meanwhile it brings

@@ -51,6 +51,10 @@ func (n *Node) tellReady(ctx context.Context) {
 		}
 		next := now.Add(readySeldom)
 		n.each(func(s *Swarm) {
+			if room <= 0 {
+				next = now
+				return
+			}
 			told, again := s.tellReady(room, now)
 			room -= told
 			if again.Before(next) {
@@ -115,4 +119,14 @@ func (u *upload) tellReady(now time.Time) time.Time {
 	defer u.mu.Unlock()
 	u.ready.told(now)
 	return u.ready.next
+}
+
+// takeReady notes that the peer is ready at an age of the stream, in nanoseconds. More
+// often than need be is no use.
+func (p *Peer) takeReady(age int64) {
+	if last := p.ready.Load(); last > 0 && age-last < int64(readyFirst/2) {
+		return
+	}
+	p.ready.Store(max(age, 1))
+	signal(p.swarm.ready)
 }

@@ -137,6 +137,27 @@ func TestWithdraw(t *testing.T) {
 	})
 }
 
+// TestWithdrawAmongOthers: the requests for few pieces may alternate.
+func TestWithdrawAmongOthers(t *testing.T) {
+	var u upload
+	for id := range uint32(4) {
+		u.queue = append(u.queue, wire.Request{ID: id, Piece: int(id % 2), Offset: int(id) / 2 * 10, Length: 10})
+		u.bytes += 10
+	}
+	for id := range uint32(2) {
+		u.begin(wire.Data{ID: id, Size: 10})
+	}
+	if ids := u.withdraw(0); len(ids) > 0 {
+		t.Errorf("taken back are %v of a piece that has begun", ids)
+	}
+	for piece := range begunKept {
+		u.noteBegun(10 + piece)
+	}
+	if ids := u.withdraw(1); len(ids) != 1 || u.bytes != 10 || len(u.begun) != begunKept {
+		t.Errorf("taken back are %v, %d bytes are left; %d pieces are known", ids, u.bytes, len(u.begun))
+	}
+}
+
 // TestWithdrawLease ends a lease that waits for its turn, and lets one go on that has
 // begun.
 func TestWithdrawLease(t *testing.T) {

@@ -141,7 +141,6 @@ func (s *Swarm) Have(piece int) {
 	s.mu.Unlock()
 	s.prove()
 	signal(told)
-	signal(s.node.free)
 }
 
 // spreads tells whether a piece spreads without us. The caller holds s.mu.
@@ -317,6 +316,7 @@ func (s *Swarm) tellAll(ctx context.Context) {
 		}
 		pause := max(tellEvery, time.Duration(len(s.peers))*tellEach)
 		s.mu.Unlock()
+		signal(s.node.free) // there is more to be had here
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():

@@ -11,6 +11,9 @@ import (
 // requestsMost is how many requests of one peer may wait, however small.
 const requestsMost = 1024
 
+// begunKept is how many pieces are known to have begun.
+const begunKept = 8
+
 // upload is what one peer has asked of us.
 type upload struct {
 	turn   *turn
@@ -19,7 +22,7 @@ type upload struct {
 	mu    sync.Mutex
 	queue []wire.Request // what is left of them, first come first
 	bytes int
-	begun int       // the piece of which a part was last taken off the queue; -1 before the first
+	begun []int     // the pieces of which parts were taken off the queue last
 	asked time.Time // when a request was last queued
 	ready readiness
 	rate  meter
@@ -94,7 +97,7 @@ func (p *Peer) takeWithdraw(piece int) error {
 func (u *upload) withdraw(piece int) (ids []uint32) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.begun == piece {
+	if slices.Contains(u.begun, piece) {
 		return nil
 	}
 	u.queue = slices.DeleteFunc(u.queue, func(r wire.Request) bool {
@@ -105,6 +108,18 @@ func (u *upload) withdraw(piece int) (ids []uint32) {
 		return r.Piece == piece
 	})
 	return ids
+}
+
+// noteBegun notes that a part of a piece was taken off the queue. The requests for few
+// pieces alternate.
+func (u *upload) noteBegun(piece int) {
+	if slices.Contains(u.begun, piece) {
+		return
+	}
+	if len(u.begun) == begunKept {
+		u.begun = slices.Delete(u.begun, 0, 1)
+	}
+	u.begun = append(u.begun, piece)
 }
 
 // forget drops what is left of a request, and tells whether there was anything.
@@ -161,7 +176,7 @@ func (u *upload) begin(d wire.Data) bool {
 	q.Offset += d.Size
 	q.Length -= d.Size
 	u.bytes -= d.Size
-	u.begun = q.Piece
+	u.noteBegun(q.Piece)
 	if q.Length == 0 {
 		u.queue = slices.Delete(u.queue, i, i+1)
 	}

@@ -111,13 +111,15 @@
 //     written as an IPv6 one, a port never 0.
 //   - PING: is answered by a PONG with the same nonce. Who owes blocks and answers
 //     nothing for long may be taken for dead.
-//   - READY: its sender, who has pieces that the receiver lacks, is asked for less than
-//     he could send, and would serve the receiver at once. It need not be heeded. He who
-//     keeps more peers waiting than he serves says it to none.
+//   - READY: its sender, who has pieces that the receiver lacks, would serve the receiver
+//     at once if asked. It need not be said, and need not be heeded. He says it to few at
+//     a time, to nobody while as many ask as he serves at once, and ever more seldom to
+//     one who does not ask.
 //   - WITHDRAW: the blocks asked for of that piece are wanted no more if none of them is
-//     on its way. Each of these requests is ended by REJECT at once, or, if any DATA of
-//     the piece has been sent, none. So they can be taken to somebody who is ready, and
-//     no block comes twice.
+//     on its way. All of these requests are ended by REJECT, with the reason "cancelled",
+//     or none is because of this: if DATA of any of them has been sent, or the receiver
+//     will not. So they can be taken to somebody who is ready, and no block comes twice.
+//     A WITHDRAW of a piece of which nothing is asked is ignored: the two crossed.
 //
 // Two nodes need one connection. Of two that they opened to each other at once the one
 // stays that the node with the lower id opened; else the older one, provided that it
