@@ -16,6 +16,7 @@ const (
 	mostServed = 8               // hosts served at once at most, from DESIGN section 6
 	quantum    = 256 << 10       // bytes a host may be sent before it is the next one's turn
 	stallAfter = 3 * time.Second // how long a turn may take
+	spareHosts = 2               // beyond those served at once, while more are called
 	mostUnread = 2               // of those served at once whose host does not read what else it asked for, and of slow ones
 
 	// strangerBytes is what a connection may be sent without taking any of it: the
@@ -129,11 +130,12 @@ func (t *turns) wants(c *turn) bool {
 	return c.state != turnIdle
 }
 
-// room is how many more hosts could be served at once than want something.
+// room is how many more hosts had better want something, that as many as are served at
+// once always do.
 func (t *turns) room() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return mostServed - len(t.hosts)
+	return t.breadth.most() + spareHosts - len(t.hosts)
 }
 
 // takes tells whether c takes what it wants, as far as that is known.

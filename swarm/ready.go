@@ -10,7 +10,7 @@ import (
 
 const (
 	// readyEvery is how often neighbours are told that we are ready to serve them, at most.
-	readyEvery = 50 * time.Millisecond
+	readyEvery = 100 * time.Millisecond
 	// readyFirst is how long one who was told is not told again before it has asked for
 	// something, and readySeldom how long at last.
 	readyFirst  = 500 * time.Millisecond
@@ -30,11 +30,10 @@ func (r *readiness) told(now time.Time) {
 	r.next = now.Add(r.pause)
 }
 
-// tellReady tells neighbours that they would be served at once, as long as fewer hosts
-// want something than are served at once. In a crowd, those who know of a piece ask the
-// first who had it, and his queue is long while those to whom it has come since have
-// nothing to do. So few are told at a time, at random, and they need not know anything
-// about the others.
+// tellReady tells neighbours that they would be served at once, as long as hardly more
+// hosts want something than are served at once. In a crowd, those who know of a piece ask
+// the first who had it, and his queue is long while those to whom it has come since have
+// nothing to do. Few are told at a time, at random, lest all come at once.
 func (n *Node) tellReady(ctx context.Context) {
 	pause := time.NewTimer(0)
 	defer pause.Stop()

@@ -25,6 +25,17 @@ func (s *stranger) readies() *atomic.Int32 {
 	return &n
 }
 
+// others has so many others wait for all of c.
+func others(w *world, m *machine, c *content, n int) {
+	for range n {
+		s := w.dialled(w.machine(near), m, c)
+		for i := range uint32(c.NumPieces()) {
+			s.say(wire.Request{ID: i, Piece: int(i), Length: 64 << 10}.Append(nil))
+		}
+		s.readies()
+	}
+}
+
 // TestReady has a seed with nothing to do tell those who could use it, more and more
 // seldom.
 func TestReady(t *testing.T) {
@@ -41,15 +52,8 @@ func TestReady(t *testing.T) {
 		"it waits for a piece": {perSecond(4 << 10), func(_ *world, _ *machine, _ *Swarm, s *stranger) {
 			s.say(wire.Request{ID: 1, Length: 64 << 10}.Append(nil))
 		}, 0},
-		"many wait": {perSecond(16 << 10), func(w *world, m *machine, _ *Swarm, _ *stranger) {
-			for range mostServed {
-				other := w.dialled(w.machine(near), m, c)
-				for i := range uint32(4) {
-					other.say(wire.Request{ID: i, Piece: int(i), Length: 64 << 10}.Append(nil))
-				}
-				other.readies()
-			}
-		}, 0},
+		"enough wait": {perSecond(16 << 10), func(w *world, m *machine, _ *Swarm, _ *stranger) { others(w, m, c, fewServed+spareHosts) }, 0},
+		"not enough":  {perSecond(16 << 10), func(w *world, m *machine, _ *Swarm, _ *stranger) { others(w, m, c, fewServed+spareHosts-1) }, 4},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
