@@ -270,7 +270,7 @@ func TestWithdrawn(t *testing.T) {
 		other.rate = 1e9
 		s, v := amid(t, dumb, other)
 		v.ready = make(chan struct{}, 1)
-		s.Have = bitset.New(4).Set(2).Set(3)
+		s.Have, s.Retries = bitset.New(4).Set(2).Set(3), 0
 		took := make(chan time.Duration, 1)
 		began := time.Now()
 		time.AfterFunc(time.Second, func() {

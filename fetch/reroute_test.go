@@ -58,6 +58,9 @@ func TestReroute(t *testing.T) {
 			if got := asked.heir == other; got != tt.want {
 				t.Errorf("B is to have it %v, want %v", got, tt.want)
 			}
+			if b.sample(asked, b.now, 0, time.Millisecond); asked.heir != nil && asked.by.have != nil {
+				t.Error("A has begun, and somebody else is to have it still")
+			}
 		})
 	}
 }
@@ -124,5 +127,8 @@ func TestReadyForRare(t *testing.T) {
 	p.readied = b.now
 	if b.lendRare(p, b.now) == nil {
 		t.Error("it is ready, and not asked")
+	}
+	if p.ready(b.now) {
+		t.Error("it is asked, and ready still")
 	}
 }

@@ -45,10 +45,11 @@ func TestReady(t *testing.T) {
 		play  func(w *world, m *machine, seed *Swarm, s *stranger)
 		want  int32 // in ten seconds, the first apart
 	}{
-		"it lacks all": {nil, func(*world, *machine, *Swarm, *stranger) {}, 4}, // after 0.5, 1.5, 3.5 and 7.5
-		"it lacks one": {nil, func(_ *world, _ *machine, _ *Swarm, s *stranger) { s.say(wire.Have{Pieces: upTo(3)}.Append(nil)) }, 4},
-		"it has all":   {nil, func(_ *world, _ *machine, _ *Swarm, s *stranger) { s.say(wire.Have{Pieces: upTo(4)}.Append(nil)) }, 0},
-		"it is paused": {nil, func(_ *world, _ *machine, seed *Swarm, _ *stranger) { seed.Pause(true) }, 0},
+		"it lacks all":   {nil, func(*world, *machine, *Swarm, *stranger) {}, 4}, // after 0.5, 1.5, 3.5 and 7.5
+		"it lacks one":   {nil, func(_ *world, _ *machine, _ *Swarm, s *stranger) { s.say(wire.Have{Pieces: upTo(2)}.Append(nil)) }, 4},
+		"it has as much": {nil, func(_ *world, _ *machine, _ *Swarm, s *stranger) { s.say(wire.Have{Pieces: upTo(3)}.Append(nil)) }, 0},
+		"it has all":     {nil, func(_ *world, _ *machine, _ *Swarm, s *stranger) { s.say(wire.Have{Pieces: upTo(4)}.Append(nil)) }, 0},
+		"it is paused":   {nil, func(_ *world, _ *machine, seed *Swarm, _ *stranger) { seed.Pause(true) }, 0},
 		"it waits for a piece": {perSecond(4 << 10), func(_ *world, _ *machine, _ *Swarm, s *stranger) {
 			s.say(wire.Request{ID: 1, Length: 64 << 10}.Append(nil))
 		}, 0},
@@ -59,7 +60,9 @@ func TestReady(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
 				m := w.machine(near)
-				seed := w.node(m, Options{Share: true, LimitUp: tt.limit}).Join(c.seed())
+				content := c.seed()
+				content.Have = content.Have.Clone().Clear(3) // which nobody has
+				seed := w.node(m, Options{Share: true, LimitUp: tt.limit}).Join(content)
 				synctest.Wait()
 				s := w.dialled(w.machine(near), m, c)
 				told := s.readies()
