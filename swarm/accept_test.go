@@ -242,11 +242,7 @@ func TestFlood(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t)
-				m := w.machine(near)
-				w.node(m, Options{Share: true}).Join(c.seed())
-				synctest.Wait()
-				s := w.dialled(w.machine(near), m, c)
+				s := newWorld(t).visited(c, near, Options{Share: true})
 				var reading sync.WaitGroup
 				if tt.reads {
 					reading.Go(func() { next[wire.Bye](s) })

@@ -765,11 +765,7 @@ func TestUnproven(t *testing.T) {
 func TestCancels(t *testing.T) {
 	c := newContent(t, 1<<20, 64<<10, false)
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		m := w.machine(near)
-		w.node(m, Options{Share: true, LimitUp: perSecond(16 << 10)}).Join(c.seed())
-		synctest.Wait()
-		s := w.dialled(w.machine(near), m, c)
+		s := newWorld(t).visited(c, near, Options{Share: true, LimitUp: perSecond(16 << 10)})
 		for id := range uint32(3) {
 			s.say(wire.Request{ID: id, Piece: int(id), Length: 64 << 10}.Append(nil))
 		}
@@ -790,11 +786,7 @@ func TestCancels(t *testing.T) {
 func TestCancelsInARun(t *testing.T) {
 	c := newContent(t, 1<<20, 256<<10, false)
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		m := w.machine(swarmtest.Line{Up: 64 << 10, Delay: time.Millisecond})
-		w.node(m, Options{Share: true}).Join(c.seed())
-		synctest.Wait()
-		s := w.dialled(w.machine(near), m, c)
+		s := newWorld(t).visited(c, swarmtest.Line{Up: 64 << 10, Delay: time.Millisecond}, Options{Share: true})
 		for id := range uint32(4) {
 			_ = s.Write(wire.Request{ID: id, Length: 64 << 10, Offset: int(id) * 64 << 10}.Append(nil))
 		}

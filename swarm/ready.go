@@ -24,12 +24,6 @@ type readiness struct {
 	pause time.Duration
 }
 
-// told notes that it was told now.
-func (r *readiness) told(now time.Time) {
-	r.pause = min(max(2*r.pause, readyFirst), readySeldom)
-	r.next = now.Add(r.pause)
-}
-
 // tellReady tells neighbours that they would be served at once, as long as hardly more
 // hosts want something than are served at once. In a crowd, those who know of a piece ask
 // the first who had it, and his queue is long while those to whom it has come since have
@@ -87,7 +81,7 @@ func (s *Swarm) tellReady(room int, now time.Time) (told int, next time.Time) {
 			}
 			if told < room {
 				told++
-				due = p.up.tellReady(now)
+				due = p.up.toldReady(now)
 				_ = p.say(wire.Ready{}.Append) // who does not read is found out elsewhere
 			}
 		}
@@ -112,12 +106,14 @@ func (u *upload) nextReady() time.Time {
 	return u.ready.next
 }
 
-// tellReady notes that it is told now, and returns when it may be told again.
-func (u *upload) tellReady(now time.Time) time.Time {
+// toldReady notes that it is told now, and returns when it may be told again.
+func (u *upload) toldReady(now time.Time) time.Time {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.ready.told(now)
-	return u.ready.next
+	r := &u.ready
+	r.pause = min(max(2*r.pause, readyFirst), readySeldom)
+	r.next = now.Add(r.pause)
+	return r.next
 }
 
 // takeReady notes that the peer is ready at an age of the stream, in nanoseconds. More

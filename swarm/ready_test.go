@@ -84,11 +84,7 @@ func TestReady(t *testing.T) {
 func TestReadyAgain(t *testing.T) {
 	c := newContent(t, 4*64<<10, 64<<10, false)
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		m := w.machine(near)
-		w.node(m, Options{Share: true}).Join(c.seed())
-		synctest.Wait()
-		s := w.dialled(w.machine(near), m, c)
+		s := newWorld(t).visited(c, near, Options{Share: true})
 		told := s.readies()
 		time.Sleep(20 * time.Second)
 		told.Store(0)
@@ -100,15 +96,62 @@ func TestReadyAgain(t *testing.T) {
 	})
 }
 
+// TestReadyWithNews: who had nothing to give has, and tells so together with it, few at a
+// time.
+func TestReadyWithNews(t *testing.T) {
+	const few, all = fewServed + spareHosts, 2*(fewServed+spareHosts) - 1
+	c := newContent(t, 4*64<<10, 64<<10, false)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		m := w.machine(near)
+		leech := w.node(m, Options{Share: true}).Join(Content{Manifest: c.Manifest, Read: c.read})
+		synctest.Wait()
+		var told []*atomic.Int32
+		for range all {
+			told = append(told, w.dialled(w.machine(near), m, c).readies())
+		}
+		expect := func(want int32) {
+			t.Helper()
+			n := int32(0)
+			for _, one := range told {
+				n += one.Load()
+			}
+			if n != want {
+				t.Errorf("%d are told, want %d", n, want)
+			}
+		}
+		time.Sleep(time.Second)
+		expect(0)
+		leech.Have(2)
+		time.Sleep(readyEvery / 2)
+		expect(few)
+		time.Sleep(readyEvery)
+		expect(all)
+	})
+}
+
+// TestReadyTooOften: who says so all the time is heard now and then.
+func TestReadyTooOften(t *testing.T) {
+	p := &Peer{swarm: &Swarm{ready: make(chan struct{}, 1)}, stream: &stream{began: time.Now()}}
+	heard := 0
+	for age := time.Duration(0); age < readyFirst; age += time.Millisecond {
+		p.takeReady(int64(age))
+		select {
+		case <-p.swarm.ready:
+			heard++
+		default:
+		}
+	}
+	if heard != 2 {
+		t.Errorf("it is heard %d times", heard)
+	}
+}
+
 // TestWithdraw takes a piece back that waits, and one of which a part is on its way.
 func TestWithdraw(t *testing.T) {
 	c := newContent(t, 1<<20, 256<<10, false)
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		m := w.machine(swarmtest.Line{Up: 64 << 10, Delay: time.Millisecond})
-		w.node(m, Options{Share: true}).Join(c.seed())
-		synctest.Wait()
-		s := w.dialled(w.machine(near), m, c)
+		s := newWorld(t).visited(c, swarmtest.Line{Up: 64 << 10, Delay: time.Millisecond}, Options{Share: true})
 		for id := range uint32(8) {
 			_ = s.Write(wire.Request{ID: id, Piece: int(id) / 4, Length: 64 << 10, Offset: int(id) % 4 * 64 << 10}.Append(nil))
 		}

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/bits-and-blooms/bitset"
 	"golang.org/x/time/rate"
@@ -121,6 +122,15 @@ func (w *world) dialledAs(end *wire.Endpoint, from, to *machine, c *content) *st
 	s.say(wire.Hello{Window: window, Serves: true, Client: "stranger"}.Append(nil))
 	s.say(wire.Bitfield{Have: bitset.New(uint(c.NumPieces()))}.Append(nil))
 	return s
+}
+
+// visited runs a seed of c, and connects a stranger to it who has nothing.
+func (w *world) visited(c *content, line swarmtest.Line, o Options) *stranger {
+	w.t.Helper()
+	m := w.machine(line)
+	w.node(m, o).Join(c.seed())
+	synctest.Wait()
+	return w.dialled(w.machine(near), m, c)
 }
 
 // say sends frames. That the node has hung up is for the reader to find out.
