@@ -12,13 +12,15 @@ import (
 // time, and late; till then there is nothing to trade, and who is impatient asks for more.
 // So few ask at once, and they take turns.
 const (
-	// turnTime is what mirrors take, at the rate at which they give to all of us together,
-	// for as much as may be asked of them at once, and turnLeast how many pieces that is
-	// at least.
+	// turnTime is how much is asked of mirrors at once: what they give to all of us together
+	// in that time, and turnLeast how many pieces that is at least.
 	turnTime  = time.Second
 	turnLeast = 4
-	// turnCrowd is how many neighbours there are for each of those pieces, at least, when
-	// we take turns; before, it would win too little.
+	// turnNews is for how much longer they are to have something to do: only by then do all
+	// know that somebody has got his piece, and that it is the turn of the next.
+	turnNews = time.Second
+	// turnCrowd is how many neighbours there are for each of the pieces of a turnTime, at
+	// least, when we take turns; before, it would win too little.
 	turnCrowd = 4
 	// turnSoonest is when we can tell what mirrors give, at the earliest.
 	turnSoonest = 500 * time.Millisecond
@@ -51,14 +53,14 @@ func (l *ledger) turns(now time.Duration) (most int, leeway time.Duration) {
 	// at first.
 	ours := max(l.mirrors.rate(), float64(l.mirrored)/now.Seconds())
 	rate := max(l.drawn.rate(), ours*float64(asking))
-	most = max(int(rate*turnTime.Seconds()/float64(l.largest)), turnLeast)
-	if rate == 0 || len(l.waiting(now)) < turnCrowd*most {
+	piecesIn := func(d time.Duration) int { return max(int(rate*d.Seconds()/float64(l.largest)), turnLeast) }
+	if rate == 0 || len(l.waiting(now)) < turnCrowd*piecesIn(turnTime) {
 		return 0, 0
 	}
 	if now-l.spread < stuckFor {
 		leeway = turnLeeway
 	}
-	return most, leeway
+	return piecesIn(turnTime + turnNews), leeway
 }
 
 // waiting is the neighbours that may want a turn.

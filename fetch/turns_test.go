@@ -30,7 +30,8 @@ func TestWhenToTakeTurns(t *testing.T) {
 		most   int
 	}{
 		"a large crowd at a slow mirror": {16, slow, nil, turnLeast},
-		"a little faster":                {28, 16 * slow, nil, 7},
+		"a little faster":                {28, 16 * slow, nil, 14},
+		"too fast for so few":            {27, 16 * slow, nil, 0},
 		"few":                            {15, slow, nil, 0},
 		"quick enough for all":           {30, testPiece, nil, 0},
 		"nothing has come yet":           {30, 0, nil, 0},
@@ -70,7 +71,7 @@ func TestTurnsFollowWhatAllGet(t *testing.T) {
 		b.shows(p, have, p.have, time.Second)
 	}
 	b.weigh(6500 * time.Millisecond)
-	if want := int(36 / 6.5 * turnTime.Seconds()); b.most != want {
+	if want := int(36 / 6.5 * (turnTime + turnNews).Seconds()); b.most != want {
 		t.Errorf("36 pieces came in 6.5 s: at most %d are asked for at once, want %d", b.most, want)
 	}
 	if b.leeway != 0 {
