@@ -113,8 +113,8 @@
 //     nothing for long may be taken for dead.
 //   - READY: its sender, who has pieces that the receiver lacks, would serve the receiver
 //     at once if asked. It need not be said, and need not be heeded. He says it to few at
-//     a time, to nobody while more ask than he serves at once, and ever more seldom to one
-//     who does not ask.
+//     a time, to nobody while two more ask than he serves at once, and ever more seldom to
+//     one who does not ask.
 //   - WITHDRAW: the blocks asked for of that piece are wanted no more if none of them is
 //     on its way. All of these requests are ended by REJECT, with the reason "cancelled",
 //     or none is because of this: if DATA of any of them has been sent, or the receiver
