@@ -175,7 +175,7 @@ func (l *ledger) busy(p *party) bool {
 func (l *ledger) lendUnwanted(p *party, now time.Duration) *claim {
 	covered := l.taken.Clone()
 	for q := range l.neighbours() {
-		if !q.mute(now) {
+		if !l.mute(q, now) {
 			covered.InPlaceUnion(q.have)
 		}
 		if l.gains(q, p, now) {
@@ -215,9 +215,10 @@ func (l *ledger) lendUnwanted(p *party, now time.Duration) *claim {
 }
 
 // mute tells whether a peer keeps us waiting or has failed. What only such peers
-// say they have nobody may ever bring.
-func (p *party) mute(now time.Duration) bool {
-	return p.silent > 0 && now-p.silent >= slowFor && (p.open > 0 || p.tries > 0)
+// say they have nobody may ever bring; but where turns are taken, who has just got what
+// all want is busy with the others for a while.
+func (l *ledger) mute(p *party, now time.Duration) bool {
+	return p.silent > 0 && now-p.silent >= slowFor+l.leeway && (p.open > 0 || p.tries > 0)
 }
 
 // gains tells whether a neighbour has got something lately, for as long as a mirror

@@ -91,7 +91,7 @@ func (l *ledger) mayRob(p *party, pace float64, c *claim, now time.Duration) boo
 	switch {
 	case len(c.rest) == 0, c.by == p && p.have != nil:
 		return false
-	case p.have == nil && c.by.have != nil && l.spared() && !c.by.mute(now):
+	case p.have == nil && c.by.have != nil && l.spared() && !l.mute(c.by, now):
 		return false
 	case l.crowded(1) && (l.free > 0 || c.by.have != nil && p.have != nil) && !hangs(c):
 		return false // in a crowd an idle source is no sign of the end

@@ -43,16 +43,7 @@ func (l *ledger) turns(now time.Duration) (most int, leeway time.Duration) {
 	if l.rank == nil || l.prefer == PreferSpeed || now < turnSoonest || !l.crowded(fewPeers) {
 		return 0, 0
 	}
-	asking := 1
-	for q := range l.neighbours() {
-		if q.fetching.Any() {
-			asking++
-		}
-	}
-	// Of what others get we see nothing before it is a whole piece. Our own meter lags
-	// at first.
-	ours := max(l.mirrors.rate(), float64(l.mirrored)/now.Seconds())
-	rate := max(l.drawn.rate(), ours*float64(asking))
+	rate := l.givenToAll(now)
 	piecesIn := func(d time.Duration) int { return max(int(rate*d.Seconds()/float64(l.largest)), turnLeast) }
 	if rate == 0 || len(l.waiting(now)) < turnCrowd*piecesIn(turnTime) {
 		return 0, 0
@@ -61,6 +52,25 @@ func (l *ledger) turns(now time.Duration) (most int, leeway time.Duration) {
 		leeway = turnLeeway
 	}
 	return piecesIn(turnTime + turnNews), leeway
+}
+
+// givenToAll is how many bytes a second mirrors give to all of us. Of what others get we
+// see nothing before it is a whole piece, so at first they are taken to get as much as we
+// do; later that would say too much, as one gets more than another. Our own meter lags
+// at first.
+func (l *ledger) givenToAll(now time.Duration) float64 {
+	rate := l.drawn.rate()
+	if now >= drawnSpan {
+		return rate
+	}
+	asking := 1
+	for q := range l.neighbours() {
+		if q.fetching.Any() {
+			asking++
+		}
+	}
+	ours := max(l.mirrors.rate(), float64(l.mirrored)/now.Seconds())
+	return max(rate, ours*float64(asking))
 }
 
 // waiting is the neighbours that may want a turn.
@@ -148,15 +158,17 @@ func (l *ledger) ours(pieces []int, others []*party, first, missed int) (ours []
 	return ours
 }
 
-// yields tells whether a mirror's claim is to be called off, as far too many ask, and
-// enough of them for what ranks higher: so it is when all have begun before they knew
-// of one another.
+// yields tells whether a mirror's claim is to be put off: others come before us who
+// began before they knew of us, or we of them.
 func (l *ledger) yields(c *claim, now time.Duration) bool {
-	if !l.takesTurns(c.by) || len(c.rest) == 0 || now-c.began < trust {
-		return false
-	}
-	if float64(l.rest(c)) <= l.speed(c, now)*turnTime.Seconds() {
-		return false // it soon ends
+	return l.takesTurns(c.by) && len(c.rest) > 0 && (l.tooMany(c, now) || l.twice(c, now))
+}
+
+// tooMany tells whether far too many ask, and enough of them for what ranks higher than
+// what a mirror's claim is for.
+func (l *ledger) tooMany(c *claim, now time.Duration) bool {
+	if now-c.began < trust || float64(l.rest(c)) <= l.speed(c, now)*turnTime.Seconds() {
+		return false // it has only begun, or soon ends
 	}
 	asked := l.asked(c.by, now)
 	if int(asked.Count()) <= 2*l.most {
@@ -172,6 +184,21 @@ func (l *ledger) yields(c *claim, now time.Duration) bool {
 		}
 	}
 	return higher >= l.most
+}
+
+// twice tells whether the piece that a mirror's claim is for, most of which is still to
+// come, is on its way to somebody to whom it falls rather than to us.
+func (l *ledger) twice(c *claim, now time.Duration) bool {
+	if len(c.rest) > 1 || 2*l.rest(c) < c.bytes {
+		return false
+	}
+	piece := c.rest[0]
+	for q := range l.neighbours() {
+		if q.fetching.Test(uint(piece)) && q.rank(piece) > l.rank(piece) && l.gains(q, c.by, now) {
+			return true
+		}
+	}
+	return false
 }
 
 // takesTurns tells whether p is a mirror that we share by taking turns.

@@ -41,6 +41,10 @@ func TestWhenToTakeTurns(t *testing.T) {
 		"it has only begun":              {16, slow, func(b *board, _ []*party) { b.now = turnSoonest - 1 }, 0},
 		"its meter lags":                 {16, slow, func(b *board, _ []*party) { b.mirrors.sum, b.mirrored = slow, 3*testPiece }, 0},
 		"nobody to trade with":           {16, slow, func(b *board, _ []*party) { b.rank = nil }, 0},
+		"we get more than others": {28, 16 * slow, func(b *board, _ []*party) {
+			b.now, b.mirrors.sum = drawnSpan, testPiece // 29 times that would be too fast
+			b.drawn = meter{sum: 7 * testPiece, weight: 1}
+		}, 14},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBoard(t, 40)
@@ -195,6 +199,42 @@ func TestTooManyAsk(t *testing.T) {
 	}
 }
 
+// TestAskedTwice: of two who are getting the same piece the one to whom it does not fall
+// yields, while most of it is still to come.
+func TestAskedTwice(t *testing.T) {
+	for name, tt := range map[string]struct {
+		rank   uint64 // ours; his is 10
+		change func(b *board, c *claim, other *party)
+		yields bool
+	}{
+		"it falls to him":       {9, nil, true},
+		"it falls to us":        {11, nil, false},
+		"half of it has come":   {9, func(_ *board, c *claim, _ *party) { c.received = testPiece/2 + 1 }, false},
+		"there are more pieces": {9, func(b *board, c *claim, _ *party) { c.rest = []int{19, 18} }, false},
+		"he has another one":    {9, func(_ *board, _ *claim, other *party) { other.fetching.Clear(19).Set(18) }, false},
+		"he gains nothing": {9, func(b *board, c *claim, other *party) {
+			c.by.proven, other.gained = true, b.now-time.Hour
+		}, false},
+		"no turns are taken": {9, func(b *board, _ *claim, _ *party) { b.most = 0 }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBoard(t, 20)
+			b.rank = func(int) uint64 { return tt.rank }
+			other := b.beside(2)[0]
+			other.fetching.ClearAll().Set(19)
+			b.most = 4
+			c := b.claim(b.add("M"), []int{19}, 0)
+			b.run(time.Second, map[*claim]float64{c: testPiece / 100})
+			if tt.change != nil {
+				tt.change(b, c, other)
+			}
+			if got := b.yields(c, b.now); got != tt.yields {
+				t.Errorf("it yields: %v", got)
+			}
+		})
+	}
+}
+
 // TestLeeway: who takes turns is patient for longer, with mirrors and with peers.
 func TestLeeway(t *testing.T) {
 	for _, leeway := range []time.Duration{0, turnLeeway} {
@@ -217,6 +257,9 @@ func TestLeeway(t *testing.T) {
 		}
 		if late := b.now - silentTurn - leeway; late < 0 || late > 2*tick {
 			t.Errorf("with a leeway of %v a silent peer is robbed after %v", leeway, b.now)
+		}
+		if p.silent = b.now; b.mute(p, b.now+slowFor+leeway-1) || !b.mute(p, b.now+slowFor+leeway) {
+			t.Errorf("with a leeway of %v a silent peer is mute at another time", leeway)
 		}
 	}
 }
