@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -19,10 +20,11 @@ type village struct {
 	peers []Partial
 	told  []string // "fetching 1 2" and the like
 	have  int      // pieces
+	news  chan struct{}
 	ready chan struct{}
 }
 
-func (v *village) News() <-chan struct{}  { return nil }
+func (v *village) News() <-chan struct{}  { return v.news }
 func (v *village) Ready() <-chan struct{} { return v.ready }
 func (v *village) Peers() []Partial       { return v.peers }
 func (v *village) Rank(int) uint64        { return 0 }
@@ -188,6 +190,53 @@ func TestCrowdHearsOfMirrors(t *testing.T) {
 		}
 		if !strings.Contains(err.Error(), "p: has nothing that is missing") {
 			t.Errorf("job: %v", err)
+		}
+	})
+}
+
+// ends is a mirror that notes why its leases end.
+type ends struct {
+	*fake
+	meanwhile func() // runs beside a lease
+	why       []error
+}
+
+func (e *ends) Pieces(ctx context.Context, l Lease) iter.Seq2[Raw, error] {
+	return func(yield func(Raw, error) bool) {
+		go e.meanwhile()
+		for raw, err := range e.fake.Pieces(ctx, l) {
+			if !yield(raw, err) || err != nil {
+				break
+			}
+		}
+		e.why = append(e.why, context.Cause(ctx))
+	}
+}
+
+// TestPutOffForACrowd: what a mirror is asked for is put off when it turns out that a
+// crowd is getting it, to whom it falls.
+func TestPutOffForACrowd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, v := amid(t)
+		v.news = make(chan struct{})
+		for i := range turnCrowd * turnLeast {
+			v.peers = append(v.peers, newVillager(fmt.Sprint("p", i)))
+			v.peers[i].(*villager).rank = 1
+		}
+		m := &ends{fake: &fake{name: "http://a/", rate: 12e3, m: s.Manifest, data: s.store.want, start: time.Now()}}
+		s.Sources = []Source{m}
+		m.meanwhile = func() {
+			time.Sleep(time.Second)
+			for _, p := range v.peers {
+				p.(*villager).gets.FlipRange(0, 4)
+				p.(*villager).version++
+			}
+			v.news <- struct{}{}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		if err := s.Run(ctx); !errors.Is(err, context.DeadlineExceeded) || !slices.Equal(m.why, []error{errPutOff}) {
+			t.Errorf("job: %v; leases ended as %v", err, m.why)
 		}
 	})
 }

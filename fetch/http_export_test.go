@@ -6,6 +6,12 @@ import (
 	"net/netip"
 )
 
+// The causes with which a job ends a lease.
+var (
+	ErrPutOff    = errPutOff
+	ErrCalledOff = errCalledOff
+)
+
 // WithDial makes a client connect through dial.
 func (o ClientOptions) WithDial(dial func(ctx context.Context, network, addr string) (net.Conn, error)) ClientOptions {
 	o.dial = dial

@@ -2,6 +2,7 @@ package fetch_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net/http"
 	"sync/atomic"
@@ -138,4 +139,79 @@ func TestSubsetThenRefusal(t *testing.T) {
 	}).URL)
 	_, err := bring(t.Context(), s, m, 0, 3)
 	checkFault(t, err, fetch.FaultBusy, "HTTP 429")
+}
+
+// TestPutOff: of what has come of a piece when its lease is put off, nothing is asked for
+// again when the piece is.
+func TestPutOff(t *testing.T) {
+	m, content := oneFile(t, 3*piece)
+	const come = piece / 3 // of the piece under way
+	for name, steps := range map[string][]struct {
+		first, end int
+		stop       int   // bytes after which the lease is ended, 0 for never, -1 for before any
+		cause      error // of that
+		from       int   // the first byte that is asked for
+	}{
+		"and goes on":             {{0, 1, come, fetch.ErrPutOff, 0}, {0, 1, 0, nil, come}, {0, 1, 0, nil, 0}},
+		"in the midst of a lease": {{0, 3, piece + come, fetch.ErrPutOff, 0}, {1, 3, 0, nil, piece + come}},
+		"others come between":     {{1, 2, come, fetch.ErrPutOff, piece}, {0, 3, 0, nil, 0}, {1, 3, 0, nil, piece + come}},
+		"twice":                   {{1, 2, come, fetch.ErrPutOff, piece}, {1, 2, come, fetch.ErrPutOff, piece + come}, {1, 2, 0, nil, piece + 2*come}},
+		"the later one is kept":   {{1, 2, come, fetch.ErrPutOff, piece}, {2, 3, come, fetch.ErrPutOff, 2 * piece}, {1, 2, 0, nil, piece}, {2, 3, 0, nil, 2*piece + come}},
+		"before anything came":    {{1, 2, come, fetch.ErrPutOff, piece}, {2, 3, -1, fetch.ErrPutOff, 2 * piece}, {1, 2, 0, nil, piece + come}},
+		"it was called off":       {{1, 2, come, fetch.ErrCalledOff, piece}, {1, 2, 0, nil, piece}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var stop int
+			var end context.CancelCauseFunc
+			from := make(chan int, 1)
+			s := newMirror(t, newClient(t, fetch.ClientOptions{}), m, serve(t, func(w http.ResponseWriter, r *http.Request) {
+				first, last := asked(r)
+				from <- first
+				w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", first, last, len(content)))
+				w.WriteHeader(http.StatusPartialContent)
+				if stop == 0 {
+					_, _ = w.Write(content[first : last+1])
+					return
+				}
+				if stop < 0 {
+					end(fetch.ErrPutOff)
+				} else {
+					_, _ = w.Write(content[first:][:stop])
+					_ = http.NewResponseController(w).Flush()
+				}
+				<-r.Context().Done()
+			}).URL)
+			memory := make([]byte, piece)
+			for i, step := range steps {
+				ctx, cancel := context.WithCancelCause(t.Context())
+				stop, end = step.stop, cancel
+				received := 0
+				var got []byte
+				for raw, err := range s.Pieces(ctx, fetch.Lease{
+					Pieces: fetch.Run(step.first, step.end),
+					Buffer: func(_ context.Context, n int) ([]byte, error) { return memory[:n], nil },
+					Received: func(n int) {
+						if received += n; received == stop {
+							cancel(step.cause)
+						}
+					},
+				}) {
+					if err != nil && (ctx.Err() == nil || fetch.AsFault(err) != nil) {
+						t.Fatalf("step %d: %v", i, err)
+					}
+					got = append(got, raw.Data...)
+				}
+				cancel(nil)
+				if want := content[step.first*piece : step.end*piece]; step.cause == nil && !bytes.Equal(got, want) {
+					t.Errorf("step %d: got %d bytes that are not right", i, len(got))
+				}
+				if from := <-from; from != step.from {
+					t.Errorf("step %d: asked from byte %d on, not %d", i, from, step.from)
+				}
+				if step.cause == nil && received != step.end*piece-step.from {
+					t.Errorf("step %d: told of %d bytes", i, received)
+				}
+			}
+		})
+	}
 }

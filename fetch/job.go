@@ -34,6 +34,9 @@ var (
 	ErrDeadline = errors.New("the deadline has passed")
 
 	errCalledOff = errors.New("called off: somebody else brought it")
+	// errPutOff ends a lease whose pieces may be asked of the same source later: what
+	// has come of one is not to be asked for again.
+	errPutOff = errors.New("put off: others come first")
 )
 
 // Store keeps proven pieces. Put is called from several goroutines; the piece's

@@ -1,8 +1,8 @@
 package fetch
 
 import (
+	"cmp"
 	"math"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -168,10 +168,20 @@ func (l *ledger) offer(p *party, now time.Duration) *claim {
 	case l.rank != nil && l.prefer != PreferSpeed && l.crowded(fewPeers) && l.pieceTime(p) >= holdBack:
 		return l.lendHedged(p, now)
 	case l.rank != nil && p.last == 0:
-		// Never front to back into a swarm: it leaves peers with nothing to trade.
-		p.last = rand.IntN(l.pieces)
+		p.last = l.foremost()
 	}
 	return l.lend(p, now)
+}
+
+// foremost is where a mirror begins before there are neighbours. Never front to back into
+// a swarm, which leaves peers with nothing to trade, but with what falls to us rather than
+// to anybody: it does so still when all know of one another.
+func (l *ledger) foremost() int {
+	free := l.candidates(l.taken.Complement(), nil)
+	if len(free) == 0 {
+		return 0
+	}
+	return slices.MaxFunc(free, func(a, b int) int { return cmp.Compare(l.rank(a), l.rank(b)) })
 }
 
 // lend gives p a run of pieces that nobody has been asked for.

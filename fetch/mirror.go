@@ -1,7 +1,9 @@
 package fetch
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"net/http"
@@ -31,6 +33,13 @@ type Mirror struct {
 	mu      sync.Mutex    // guards what follows
 	files   map[int]known // by index in the manifest
 	changed string
+	begun   begun
+}
+
+// begun is what has come of a piece whose lease was put off.
+type begun struct {
+	piece int
+	data  []byte // none if nothing is kept
 }
 
 // known is what earlier replies taught about one file.
@@ -132,12 +141,16 @@ func (m *Mirror) bring(ctx context.Context, l Lease, s segment, yield func(Raw, 
 	}
 	w := m.client.watch(ctx)
 	defer w.stop()
-	r := &replies{mirror: m, watch: w, segment: s, received: l.Received}
+	kept := m.kept(s.first, buf)
+	r := &replies{mirror: m, watch: w, segment: s, received: l.Received, done: int64(kept)}
 	defer r.close()
 	for {
-		if err := r.read(buf); err != nil {
+		before := r.done
+		if err := r.read(buf[kept:]); err != nil {
+			m.putOff(ctx, s.first, buf[:kept+int(r.done-before)])
 			return false, err
 		}
+		kept = 0
 		if !yield(Raw{Piece: s.first, Data: buf}, nil) {
 			return false, nil
 		}
@@ -148,6 +161,30 @@ func (m *Mirror) bring(ctx context.Context, l Lease, s segment, yield func(Raw, 
 			return false, err
 		}
 	}
+}
+
+// putOff keeps what has come of a piece, if its lease has ended because it is put off: of
+// one piece, so that it is never much memory.
+func (m *Mirror) putOff(ctx context.Context, piece int, data []byte) {
+	if len(data) == 0 || !errors.Is(context.Cause(ctx), errPutOff) {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.begun = begun{piece, bytes.Clone(data)}
+}
+
+// kept puts what is kept of a piece into buf, and returns how many bytes it is. It is
+// not kept any longer.
+func (m *Mirror) kept(piece int, buf []byte) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.begun.piece != piece {
+		return 0
+	}
+	n := copy(buf, m.begun.data)
+	m.begun = begun{}
+	return n
 }
 
 // ask gets a reply for a segment. It asks anew where an earlier redirect has

@@ -394,6 +394,15 @@ func TestTwoRarelyAskForTheSame(t *testing.T) {
 	b.looks("##..AA.A..") // B has seven
 }
 
+// TestBeginWithWhatFallsToUs: before there are neighbours, among whom it will be so.
+func TestBeginWithWhatFallsToUs(t *testing.T) {
+	b := newBoard(t, 5)
+	b.rank = func(i int) uint64 { return []uint64{2, 1, 4, 5, 3}[i] }
+	b.ask(b.add("A"))
+	b.ask(b.add("B"))
+	b.looks("..BA.")
+}
+
 // TestMirrorBringsWhatOnlyTheMuteHave: once neighbours have kept us waiting for
 // some time, what they say they have is no reason to spare the mirror, until they
 // speak.

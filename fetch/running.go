@@ -165,8 +165,12 @@ func (r *running) withdraw() {
 // sample reads the byte counts of all leases and lets the hosts judge them.
 func (r *running) sample() {
 	for _, l := range r.leases {
-		if r.read(l); r.ledger.stalls(l.claim, r.now()) || r.ledger.yields(l.claim, r.now()) {
+		r.read(l)
+		switch {
+		case r.ledger.stalls(l.claim, r.now()):
 			l.cancel(errCalledOff)
+		case r.ledger.yields(l.claim, r.now()):
+			l.cancel(errPutOff)
 		}
 	}
 	for _, s := range r.parties {

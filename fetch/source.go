@@ -34,7 +34,9 @@ type Source interface {
 
 	// Pieces brings the pieces of the lease, yielding each one, unverified,
 	// as soon as it is whole. What it yields belongs to the caller. Breaking
-	// out of the loop or ending ctx gives up the rest of the lease.
+	// out of the loop or ending ctx gives up the rest of the lease. If ctx is
+	// ended because the lease is put off, the source may keep what has come of
+	// a piece for a later one.
 	//
 	// A failure is yielded once, as the last element, and is a *Fault unless
 	// ctx ended. An iteration without error has yielded the whole lease.
@@ -51,9 +53,10 @@ type Lease struct {
 	// some. It fails only when ctx ends.
 	Buffer func(ctx context.Context, n int) ([]byte, error)
 
-	// Received is told of n more bytes read for this lease, as they arrive;
-	// who sees that the first are about to come may tell of none. It is
-	// called from the source's goroutine and must not block.
+	// Received is told of n more bytes read for this lease, as they arrive, not
+	// of what was kept of an earlier one; who sees that the first are about to
+	// come may tell of none. It is called from the source's goroutine and must
+	// not block.
 	Received func(n int)
 }
 
