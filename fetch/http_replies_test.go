@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/shoal-dl/shoal/fetch"
+	"github.com/shoal-dl/shoal/fetch/sourcetest"
 )
 
 // asked is the bytes that a request is for.
@@ -213,5 +214,75 @@ func TestPutOff(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// putOffAfter has a lease of the first piece put off when it has come so far.
+func putOffAfter(t *testing.T, s fetch.Source, n int) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	lease := fetch.Lease{
+		Pieces: []int{0},
+		Buffer: func(_ context.Context, n int) ([]byte, error) { return make([]byte, n), nil },
+		Received: func(more int) {
+			if n -= more; n <= 0 {
+				cancel(fetch.ErrPutOff)
+			}
+		},
+	}
+	for _, err := range s.Pieces(ctx, lease) {
+		if err == nil {
+			t.Fatal("it was not put off")
+		}
+	}
+}
+
+// TestPutOffWithoutRange: a server that ignores Range brings the first piece of a file
+// again, as a lease of that alone does not tell it from others.
+func TestPutOffWithoutRange(t *testing.T) {
+	m, content := oneFile(t, piece)
+	var slow atomic.Bool
+	slow.Store(true)
+	s := newMirror(t, newClient(t, fetch.ClientOptions{}), m, serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if slow.Swap(false) {
+			_, _ = w.Write(content[:piece/2])
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+			return
+		}
+		_, _ = w.Write(content)
+	}).URL)
+	putOffAfter(t, s, piece/2)
+	if got, err := bring(t.Context(), s, m, 0, 1); err != nil || !bytes.Equal(got, content) {
+		t.Errorf("got %d bytes and %v", len(got), err)
+	}
+}
+
+// TestMostKept: of a large piece only so much is kept.
+func TestMostKept(t *testing.T) {
+	const most = 4 << 20
+	m, content := sourcetest.Content(t, 2*most, map[string]int{"f": 2 * most})
+	var slow atomic.Bool
+	slow.Store(true)
+	from := make(chan int, 2)
+	s := newMirror(t, newClient(t, fetch.ClientOptions{}), m, serve(t, func(w http.ResponseWriter, r *http.Request) {
+		first, last := asked(r)
+		from <- first
+		w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", first, last, len(content)))
+		w.WriteHeader(http.StatusPartialContent)
+		if slow.Swap(false) {
+			_, _ = w.Write(content[:most+most/2])
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+			return
+		}
+		_, _ = w.Write(content[first : last+1])
+	}).URL)
+	putOffAfter(t, s, most+most/2)
+	if got, err := bring(t.Context(), s, m, 0, 1); err != nil || !bytes.Equal(got, content) {
+		t.Errorf("got %d bytes and %v", len(got), err)
+	}
+	if a, b := <-from, <-from; a != 0 || b != most {
+		t.Errorf("asked from %d and %d on", a, b)
 	}
 }

@@ -19,6 +19,9 @@ import (
 // to the mirror itself, and once more without If-Range.
 const maxAsks = 3
 
+// mostKept bounds the memory for what is kept of a piece, in bytes.
+const mostKept = 4 << 20
+
 // Mirror is a Source: an HTTP server that holds the files of a manifest. Each run
 // of a lease is brought by one range request a file, and more where the server sends
 // less than it was asked for, one after the other.
@@ -147,7 +150,9 @@ func (m *Mirror) bring(ctx context.Context, l Lease, s segment, yield func(Raw, 
 	for {
 		before := r.done
 		if err := r.read(buf[kept:]); err != nil {
-			m.putOff(ctx, s.first, buf[:kept+int(r.done-before)])
+			if r.ranged && errors.Is(context.Cause(ctx), errPutOff) {
+				m.keep(s.first, buf[:kept+int(r.done-before)])
+			}
 			return false, err
 		}
 		kept = 0
@@ -163,15 +168,14 @@ func (m *Mirror) bring(ctx context.Context, l Lease, s segment, yield func(Raw, 
 	}
 }
 
-// putOff keeps what has come of a piece, if its lease has ended because it is put off: of
-// one piece, so that it is never much memory.
-func (m *Mirror) putOff(ctx context.Context, piece int, data []byte) {
-	if len(data) == 0 || !errors.Is(context.Cause(ctx), errPutOff) {
+// keep keeps what has come of a piece whose lease is put off: of one piece.
+func (m *Mirror) keep(piece int, data []byte) {
+	if len(data) == 0 {
 		return
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.begun = begun{piece, bytes.Clone(data)}
+	m.begun = begun{piece, bytes.Clone(data[:min(len(data), mostKept)])}
 }
 
 // kept puts what is kept of a piece into buf, and returns how many bytes it is. It is

@@ -1,6 +1,9 @@
 package fetch
 
-import "io"
+import (
+	"io"
+	"net/http"
+)
 
 // mostReplies is how many replies one piece may be put together from. A server
 // that sends a byte at a time is no use.
@@ -14,11 +17,12 @@ type replies struct {
 	received func(n int)
 	strict   bool // a reply that breaks off is the end of it
 
-	body *body  // nil before the first reply
-	at   target // where it comes from
-	done int64  // bytes of the segment that were read
-	got  int64  // those of them that this reply brought
-	left int64  // bytes that it is still to bring
+	body   *body  // nil before the first reply
+	ranged bool   // it answers Range
+	at     target // where it comes from
+	done   int64  // bytes of the segment that were read
+	got    int64  // those of them that this reply brought
+	left   int64  // bytes that it is still to bring
 }
 
 // read fills buf, which is for one piece, with what comes next. When a reply breaks
@@ -88,6 +92,7 @@ func (r *replies) open() (target, error) {
 	}
 	b.received = r.received
 	r.body, r.at, r.got, r.left = b, at, 0, n
+	r.ranged = resp.StatusCode == http.StatusPartialContent
 	return at, nil
 }
 

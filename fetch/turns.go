@@ -159,9 +159,9 @@ func (l *ledger) ours(pieces []int, others []*party, first, missed int) (ours []
 }
 
 // yields tells whether a mirror's claim is to be put off: others come before us who
-// began before they knew of us, or we of them.
+// began before they knew of us, or we of them. Who ignores Range would begin again.
 func (l *ledger) yields(c *claim, now time.Duration) bool {
-	return l.takesTurns(c.by) && len(c.rest) > 0 && (l.tooMany(c, now) || l.twice(c, now))
+	return l.takesTurns(c.by) && !c.by.noRange && len(c.rest) > 0 && (l.tooMany(c, now) || l.twice(c, now))
 }
 
 // tooMany tells whether far too many ask, and enough of them for what ranks higher than

@@ -215,6 +215,7 @@ func TestAskedTwice(t *testing.T) {
 		"he gains nothing": {9, func(b *board, c *claim, other *party) {
 			c.by.proven, other.gained = true, b.now-time.Hour
 		}, false},
+		"it ignores Range":   {9, func(_ *board, c *claim, _ *party) { c.by.noRange = true }, false},
 		"no turns are taken": {9, func(b *board, _ *claim, _ *party) { b.most = 0 }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
