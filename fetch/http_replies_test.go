@@ -20,6 +20,21 @@ func asked(r *http.Request) (first, last int) {
 	return first, last
 }
 
+// partial begins the answer to a request for a range of content, and tells which.
+func partial(w http.ResponseWriter, r *http.Request, content []byte) (first, last int) {
+	first, last = asked(r)
+	w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", first, last, len(content)))
+	w.WriteHeader(http.StatusPartialContent)
+	return first, last
+}
+
+// stall sends some of a body, and no more.
+func stall(w http.ResponseWriter, r *http.Request, some []byte) {
+	_, _ = w.Write(some)
+	_ = http.NewResponseController(w).Flush()
+	<-r.Context().Done()
+}
+
 // breakOff serves a range of content, of which only n(its size) bytes come.
 func breakOff(content []byte, n func(size int) int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -166,21 +181,17 @@ func TestPutOff(t *testing.T) {
 			var end context.CancelCauseFunc
 			from := make(chan int, 1)
 			s := newMirror(t, newClient(t, fetch.ClientOptions{}), m, serve(t, func(w http.ResponseWriter, r *http.Request) {
-				first, last := asked(r)
+				first, last := partial(w, r, content)
 				from <- first
-				w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", first, last, len(content)))
-				w.WriteHeader(http.StatusPartialContent)
-				if stop == 0 {
+				switch {
+				case stop == 0:
 					_, _ = w.Write(content[first : last+1])
-					return
-				}
-				if stop < 0 {
+				case stop < 0:
 					end(fetch.ErrPutOff)
-				} else {
-					_, _ = w.Write(content[first:][:stop])
-					_ = http.NewResponseController(w).Flush()
+					<-r.Context().Done()
+				default:
+					stall(w, r, content[first:][:stop])
 				}
-				<-r.Context().Done()
 			}).URL)
 			memory := make([]byte, piece)
 			for i, step := range steps {
@@ -245,9 +256,7 @@ func TestPutOffWithoutRange(t *testing.T) {
 	slow.Store(true)
 	s := newMirror(t, newClient(t, fetch.ClientOptions{}), m, serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if slow.Swap(false) {
-			_, _ = w.Write(content[:piece/2])
-			_ = http.NewResponseController(w).Flush()
-			<-r.Context().Done()
+			stall(w, r, content[:piece/2])
 			return
 		}
 		_, _ = w.Write(content)
@@ -266,14 +275,10 @@ func TestMostKept(t *testing.T) {
 	slow.Store(true)
 	from := make(chan int, 2)
 	s := newMirror(t, newClient(t, fetch.ClientOptions{}), m, serve(t, func(w http.ResponseWriter, r *http.Request) {
-		first, last := asked(r)
+		first, last := partial(w, r, content)
 		from <- first
-		w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", first, last, len(content)))
-		w.WriteHeader(http.StatusPartialContent)
 		if slow.Swap(false) {
-			_, _ = w.Write(content[:most+most/2])
-			_ = http.NewResponseController(w).Flush()
-			<-r.Context().Done()
+			stall(w, r, content[:most+most/2])
 			return
 		}
 		_, _ = w.Write(content[first : last+1])
