@@ -241,6 +241,22 @@ func TestPutOffForACrowd(t *testing.T) {
 	})
 }
 
+// TestShortenedForACrowd: the crowd hears what a mirror is no longer asked for.
+func TestShortenedForACrowd(t *testing.T) {
+	s, v := amid(t)
+	r, b := met(t, s), newBoard(t, 4)
+	b.rank = v.Rank
+	b.beside(2)
+	b.most = 20
+	r.ledger = b.ledger
+	r.leases = []*lease{{claim: b.claim(b.add("M"), []int{1, 2, 3}, 0)}}
+	r.sample()
+	r.sample()
+	if want := []string{"unfetching 2 3"}; !slices.Equal(v.told, want) {
+		t.Errorf("the crowd was told %q, want %q", v.told, want)
+	}
+}
+
 // TestGivenUpIsNotBackAtOnce: a peer that was dropped and stays is asked again only
 // when it has something new, and each time after twice as long.
 func TestGivenUpIsNotBackAtOnce(t *testing.T) {

@@ -421,13 +421,18 @@ func (l *ledger) brought(c *claim, piece int, now time.Duration) (fresh bool, of
 // free again.
 func (l *ledger) ended(c *claim) {
 	l.claims = slices.DeleteFunc(l.claims, func(o *claim) bool { return o == c })
-	l.news++
 	c.by.open--
 	c.by.host.open--
 	if c.received > 0 {
 		c.by.silent = 0
 	}
-	for _, i := range c.rest {
+	l.release(c.rest)
+}
+
+// release makes those of some pieces free that are not done, and that nobody is to bring.
+func (l *ledger) release(pieces []int) {
+	l.news++
+	for _, i := range pieces {
 		if !l.done.Test(uint(i)) && !l.claimed(i) {
 			l.taken.Clear(uint(i))
 			l.free += l.size(i)

@@ -171,6 +171,10 @@ func (r *running) sample() {
 			l.cancel(errCalledOff)
 		case r.ledger.yields(l.claim, r.now()):
 			l.cancel(errPutOff)
+		default:
+			if back := r.ledger.shorten(l.claim); len(back) > 0 {
+				r.Crowd.Unfetching(back)
+			}
 		}
 	}
 	for _, s := range r.parties {

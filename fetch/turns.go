@@ -108,7 +108,7 @@ func (l *ledger) lookForTurn(p *party, now time.Duration) *claim {
 	return c
 }
 
-// lendInTurn gives a mirror those of some pieces for which it is our turn. When somebody
+// lendInTurn gives a mirror one of some pieces for which it is our turn. When somebody
 // misses his, it is that of who comes next; who gains nothing has none.
 func (l *ledger) lendInTurn(p *party, free *bitset.BitSet, now time.Duration) *claim {
 	room := l.most - int(l.asked(p, now).Count())
@@ -126,7 +126,7 @@ func (l *ledger) lendInTurn(p *party, free *bitset.BitSet, now time.Duration) *c
 		return nil
 	}
 	p.heldBack = 0
-	return l.lendBest(p, ours, l.budget(p), l.precedence, now)
+	return l.lendBest(p, ours, 0, l.precedence, now)
 }
 
 // ours is those of some pieces that come first and fall to us. The first are those that
@@ -162,6 +162,23 @@ func (l *ledger) ours(pieces []int, others []*party, first, missed int) (ours []
 // began before they knew of us, or we of them. Who ignores Range would begin again.
 func (l *ledger) yields(c *claim, now time.Duration) bool {
 	return l.takesTurns(c.by) && !c.by.noRange && len(c.rest) > 0 && (l.tooMany(c, now) || l.twice(c, now))
+}
+
+// shorten cuts a mirror's claim of several pieces, from before turns were taken, down to
+// the one under way, and returns the others. Who was there first would get them all, and
+// pass on one after the other while the lines of those behind him have nothing to do.
+func (l *ledger) shorten(c *claim) (back []int) {
+	if !l.takesTurns(c.by) || c.by.noRange || len(c.rest) < 2 {
+		return nil
+	}
+	back = slices.Clone(c.rest[1:])
+	var bytes int64
+	for _, i := range back {
+		bytes += l.size(i)
+	}
+	c.cut(back, bytes)
+	l.release(back)
+	return back
 }
 
 // tooMany tells whether far too many ask, and enough of them for what ranks higher than

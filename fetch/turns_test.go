@@ -199,6 +199,49 @@ func TestTooManyAsk(t *testing.T) {
 	}
 }
 
+// TestShorten: when turns are taken, of several pieces a mirror is to bring only the one
+// under way, and each of the others is for whose turn it is.
+func TestShorten(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(b *board, m *party)
+		want   string
+	}{
+		"turns are taken":        {nil, "..C.."},
+		"no turns are taken":     {func(b *board, _ *party) { b.most = 0 }, ".CCC."},
+		"mirrors are not spared": {func(b *board, _ *party) { b.hedging = true }, ".CCC."},
+		"it ignores Range":       {func(_ *board, m *party) { m.noRange = true }, ".CCC."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBoard(t, 5)
+			b.rank = func(int) uint64 { return 100 }
+			b.beside(2)
+			b.most = 20
+			m := b.add("M")
+			m.proven = true
+			c := b.claim(m, []int{2, 3, 1}, 0)
+			free := b.free
+			if tt.change != nil {
+				tt.change(b, m)
+			}
+			back := b.shorten(c)
+			b.looks(tt.want)
+			if bytes := int64(len(back)) * testPiece; b.free != free+bytes || c.bytes != 3*testPiece-bytes {
+				t.Errorf("given back %v: %d bytes are free, were %d; %d are in the claim", back, b.free, free, c.bytes)
+			}
+			if len(back) == 0 {
+				return
+			}
+			if _, off := b.brought(c, 2, b.now); !slices.Contains(off, c) {
+				t.Error("the claim is not called off after its last piece")
+			}
+			b.ended(c)
+			if c := b.ask(m); len(c.rest) != 1 {
+				t.Errorf("in one turn it is asked for %v", c.rest)
+			}
+		})
+	}
+}
+
 // TestAskedTwice: of two who are getting the same piece the one to whom it does not fall
 // yields, while most of it is still to come.
 func TestAskedTwice(t *testing.T) {
