@@ -235,6 +235,7 @@ func TestShorten(t *testing.T) {
 				t.Error("the claim is not called off after its last piece")
 			}
 			b.ended(c)
+			m.given, m.each = 3*testPiece, meter{sum: 3 * testPiece, weight: 1} // worth several
 			if c := b.ask(m); len(c.rest) != 1 {
 				t.Errorf("in one turn it is asked for %v", c.rest)
 			}
