@@ -251,7 +251,6 @@ func TestShortenedForACrowd(t *testing.T) {
 	r.ledger = b.ledger
 	r.leases = []*lease{{claim: b.claim(b.add("M"), []int{1, 2, 3}, 0)}}
 	r.sample()
-	r.sample()
 	if want := []string{"unfetching 2 3"}; !slices.Equal(v.told, want) {
 		t.Errorf("the crowd was told %q, want %q", v.told, want)
 	}

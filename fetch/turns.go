@@ -159,24 +159,20 @@ func (l *ledger) ours(pieces []int, others []*party, first, missed int) (ours []
 }
 
 // yields tells whether a mirror's claim is to be put off: others come before us who
-// began before they knew of us, or we of them. Who ignores Range would begin again.
+// began before they knew of us, or we of them.
 func (l *ledger) yields(c *claim, now time.Duration) bool {
-	return l.takesTurns(c.by) && !c.by.noRange && len(c.rest) > 0 && (l.tooMany(c, now) || l.twice(c, now))
+	return l.takesTurns(c.by) && len(c.rest) > 0 && (l.tooMany(c, now) || l.twice(c, now))
 }
 
 // shorten cuts a mirror's claim of several pieces, from before turns were taken, down to
 // the one under way, and returns the others. Who was there first would get them all, and
 // pass on one after the other while the lines of those behind him have nothing to do.
 func (l *ledger) shorten(c *claim) (back []int) {
-	if !l.takesTurns(c.by) || c.by.noRange || len(c.rest) < 2 {
+	if !l.takesTurns(c.by) || len(c.rest) < 2 {
 		return nil
 	}
 	back = slices.Clone(c.rest[1:])
-	var bytes int64
-	for _, i := range back {
-		bytes += l.size(i)
-	}
-	c.cut(back, bytes)
+	c.cut(back, c.bytes-l.size(c.rest[0]))
 	l.release(back)
 	return back
 }
@@ -218,5 +214,8 @@ func (l *ledger) twice(c *claim, now time.Duration) bool {
 	return false
 }
 
-// takesTurns tells whether p is a mirror that we share by taking turns.
-func (l *ledger) takesTurns(p *party) bool { return p.have == nil && l.most > 0 && l.spared() }
+// takesTurns tells whether p is a mirror that we share by taking turns. One that ignores
+// Range is not: after each turn it would begin again.
+func (l *ledger) takesTurns(p *party) bool {
+	return p.have == nil && !p.noRange && l.most > 0 && l.spared()
+}
